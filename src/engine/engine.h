@@ -1,0 +1,85 @@
+// The host's side of api/engine.h: loads engine plug-ins, in this process or in a child process behind shared memory,
+// and checks all that they report. Whatever a plug-in does wrong (missing symbol, wrong version, rubbish shapes, a
+// crash in a child) comes back as a Status.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "base/tensor.h"
+
+namespace snug::engine {
+
+struct ModelInfo {
+  std::vector<TensorSpec> inputs;
+  std::vector<TensorSpec> outputs;
+  uint64_t memory_bytes = 0;     // given back by unload; 0 if the engine cannot tell
+  bool batch_is_free = false;    // the first dimension of every input and output is a free batch dimension
+  int threads_per_instance = 1;  // that one Execute may keep busy
+  std::string description;       // one line for people: library, version, precision, streams
+};
+
+// An execution context. One Execute at a time; instances of one model run in parallel.
+class Instance {
+ public:
+  virtual ~Instance() = default;
+  // `inputs`: all inputs of the model, in its order, checked by the caller with CheckTensorSpec/CheckTensorBytes.
+  // `wanted[i]` != 0 asks for output i; empty means all. The result holds the wanted outputs, in the model's order.
+  // UNAVAILABLE when the engine's process died (it is being restarted: the caller may try again), else the engine's
+  // own code and text.
+  virtual Result<std::vector<Tensor>> Execute(std::span<const TensorView> inputs,
+                                              std::span<const uint8_t> wanted) = 0;
+};
+
+// A loaded version. Destroyed after its instances; gives its memory back then.
+class Model {
+ public:
+  virtual ~Model() = default;
+  virtual const ModelInfo& info() const = 0;
+  virtual Result<std::unique_ptr<Instance>> CreateInstance() = 0;
+  // The process that executes the model when that is not this one, else 0. For metrics and tests.
+  virtual int64_t process_id() const { return 0; }
+};
+
+enum class Isolation {
+  kDefault,    // what the engine prefers: TensorFlow in a process, others in this one
+  kInProcess,  // in this process
+  kProcess,    // in a child process of its own
+};
+
+struct LoadRequest {
+  std::string engine;               // "openvino"; "auto": the first engine that recognises the directory
+  std::string directory;            // of the model's version
+  std::string options_json = "{}";  // the model's options for the engine, e.g. {"precision":"bf16"}
+  int threads = 1;                  // the most that one Execute may use
+  Isolation isolation = Isolation::kDefault;
+  std::string cache_dir;            // for compiled models; empty: none
+};
+
+struct HostOptions {
+  std::vector<std::string> plugin_dirs;  // searched for <name>.so, first hit wins
+  std::string engine_program;            // path of snug-engine, for isolation in a process
+  int threads = 1;                       // budget of the whole process, from the cgroup
+};
+
+// Thread-safe. Keeps each plug-in loaded for the life of the process (libraries such as TensorFlow do not survive
+// dlclose).
+class EngineHost {
+ public:
+  static std::unique_ptr<EngineHost> Create(HostOptions options);
+  virtual ~EngineHost() = default;
+
+  // Blocks until loaded. NOT_FOUND: no such engine (the text lists those there are) or no engine recognises the files;
+  // FAILED_PRECONDITION: the plug-in breaks the contract.
+  virtual Result<std::unique_ptr<Model>> Load(const LoadRequest& request) = 0;
+  // Names of the plug-ins found, sorted.
+  virtual std::vector<std::string> Engines() const = 0;
+  // The engine that "auto" would take for these files.
+  virtual Result<std::string> Recognise(const std::string& directory) const = 0;
+};
+
+}  // namespace snug::engine
