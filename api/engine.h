@@ -11,8 +11,9 @@
  *  - Each fallible call returns a snug_code and, when that is not SNUG_OK, writes a text for people into *error: what
  *    was wrong, what was expected. The codes are those of gRPC.
  *  - Pointers that a call receives are valid during that call only, unless said otherwise.
- *  - Threads: create, load, unload and destroy are called by one thread at a time for one engine. Instances execute
- *    in parallel with each other and with loads; one instance executes one batch at a time.
+ *  - Threads: create, load, unload, destroy, create_instance and destroy_instance are called by one thread at a time
+ *    for one engine. Instances execute in parallel with each other and with those; one instance executes one batch at
+ *    a time, most often on the same thread. create may be called again for another engine with another cache_dir.
  *  - An engine uses at most the threads of its budget (snug_engine_config.threads, model option "threads") and never
  *    sizes a pool from the machine: many models share one machine.
  */
@@ -149,8 +150,9 @@ typedef struct snug_engine_api {
   snug_code (*create)(const snug_engine_config* config, snug_engine** engine, snug_error* error);
   void (*destroy)(snug_engine* engine); /* after its last model is unloaded */
 
-  /* Loads the model in `directory`. options_json: the model's own options (never NULL), at least {"threads": n}; an
-   * option that the engine does not know is SNUG_INVALID_ARGUMENT with the known ones in the text. */
+  /* Loads the model in `directory`. options_json: the model's own options (never NULL), to which the host adds
+   * "threads" (the most that one execute may use) and "instances" (how many it will create); an option that the engine
+   * does not know is SNUG_INVALID_ARGUMENT with the known ones in the text. */
   snug_code (*load)(snug_engine* engine, const char* directory, const char* options_json, snug_model** model,
                     snug_error* error);
   void (*unload)(snug_model* model); /* after its last instance is destroyed */
@@ -167,8 +169,12 @@ typedef struct snug_engine_api {
                        const uint8_t* wanted, uint32_t output_count, const snug_output_sink* sink,
                        snug_error* error);
 
-  /* Optional, may be NULL: 1 when `directory` holds a model that this engine can load, judged by its files alone. */
+  /* Optional, may be NULL: whether `directory` holds a model that this engine can load, judged by its files alone.
+   * 0: no. 1: yes. 2: yes, and in the engine's own format, so that "auto" prefers it to engines that say 1. */
   int32_t (*recognises)(const char* directory);
+  /* 1: unless told otherwise, run each model in a process of its own (a library with settings per process, or one
+   * that may crash). Opening the plug-in must then stay cheap: load the library itself in create or load. */
+  int32_t prefers_process;
 } snug_engine_api;
 
 /* The plug-in's one export. host_abi_version is the host's; a plug-in that cannot serve it returns NULL. The table

@@ -23,7 +23,8 @@ struct ModelInfo {
   std::string description;       // one line for people: library, version, precision, streams
 };
 
-// An execution context. One Execute at a time; instances of one model run in parallel.
+// An execution context. One Execute at a time; instances of one model run in parallel. Keep an instance on one thread
+// where you can: OpenVINO ties a stream to the calling thread.
 class Instance {
  public:
   virtual ~Instance() = default;
@@ -56,6 +57,7 @@ struct LoadRequest {
   std::string directory;            // of the model's version
   std::string options_json = "{}";  // the model's options for the engine, e.g. {"precision":"bf16"}
   int threads = 1;                  // the most that one Execute may use
+  int instances = 1;                // that will execute at the same time: engines size their streams by it
   Isolation isolation = Isolation::kDefault;
   std::string cache_dir;            // for compiled models; empty: none
 };
@@ -64,6 +66,7 @@ struct HostOptions {
   std::vector<std::string> plugin_dirs;  // searched for <name>.so, first hit wins
   std::string engine_program;            // path of snug-engine, for isolation in a process
   int threads = 1;                       // budget of the whole process, from the cgroup
+  uint64_t output_bytes_max = uint64_t{1} << 30;  // of all outputs of one Execute
 };
 
 // Thread-safe. Keeps each plug-in loaded for the life of the process (libraries such as TensorFlow do not survive
