@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Makes the Python environments of the build, each from a list of exact versions and hashes (requirements/NAME.txt):
+#
+#   tools/setup/venvs.sh [NAME ...]      runtime, convert, test; all three without a name
+#
+#   build/venv/runtime   libraries that the engines link to, and Envoy
+#   build/venv/convert   model converters; uses runtime's packages too
+#   build/venv/test      client libraries and pytest for the system tests
+#
+# One that is up to date costs nothing; one whose list has changed, or that was interrupted, is made anew.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+python=/usr/bin/python3  # Debian's own: the wheels in the lists are for its version and no other.
+
+say() { printf '[setup] %s\n' "$*"; }
+fail() { printf '[setup] %s\n' "$*" >&2; exit 1; }
+
+# What the stamp of an environment holds once it is complete: whatever changes the result.
+key() { echo "layout 1, $root, $("$python" -V), $(sha256sum <"$here/requirements/$1.txt")"; }
+
+# Turns pip's output into one line for each file of a megabyte and more.
+progress() {
+  sed -un -E -e "s/^ *(Downloading|Using cached) (.*\/)?([^/ -]+)-[^ ]+ \(([0-9.]+) MB\)\$/[setup] python wheels for $1: \3 (\4 MB)/p" \
+    -e "s/^Installing collected packages.*/[setup] python wheels for $1: unpacking/p"
+}
+
+install_wheels() {
+  local name=$1 dir=$2 log=$root/build/logs/venv-$1.log
+  # Not compiled to .pyc: most of it is never imported, and what is gets compiled then.
+  "$dir/bin/python" -m pip --disable-pip-version-check --no-color install --no-deps --require-hashes --only-binary=:all: --no-compile \
+    --progress-bar off -r "$here/requirements/$name.txt" 2>&1 | tee "$log" | progress "$name" && return
+  tail -n 15 "$log" >&2
+  fail "the wheels of $name could not be installed (all of it: $log)"
+}
+
+# convert imports TensorFlow and OpenVINO from where they are already.
+link_runtime() {
+  local -a site=("$root"/build/venv/runtime/lib/python3*/site-packages)
+  local -a own=("$1"/lib/python3*/site-packages)
+  printf '%s\n' "${site[0]}" >"${own[0]}/snug-runtime.pth"
+}
+
+make_venv() {
+  local name=$1 dir=$root/build/venv/$1 stamp=$root/build/venv/$1/snug.stamp
+  [ -f "$here/requirements/$name.txt" ] || fail "no environment is called $name: runtime, convert or test"
+  [ "$name" != convert ] || make_venv runtime
+  [ "$(cat "$stamp" 2>/dev/null)" != "$(key "$name")" ] || return 0
+  say "python environment $name: making build/venv/$name"
+  mkdir -p "$root/build/logs"
+  rm -rf "$dir"
+  "$python" -m venv "$dir" || fail "no environment could be made: is python3-venv installed? tools/setup/packages.sh installs it"
+  install_wheels "$name" "$dir"
+  [ "$name" != convert ] || link_runtime "$dir"
+  key "$name" >"$stamp"
+  say "python environment $name: done"
+}
+
+main() {
+  local name
+  [ -x "$python" ] || fail "$python is missing: run tools/setup/packages.sh first"
+  # One at a time: a second build in the same tree waits here instead of tearing down what the first one makes.
+  mkdir -p "$root/build/venv"
+  exec 9>"$root/build/venv/.lock"
+  flock 9
+  [ $# -gt 0 ] || set -- runtime convert test
+  for name in "$@"; do make_venv "$name"; done
+}
+
+main "$@"
