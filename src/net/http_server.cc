@@ -1,0 +1,408 @@
+#include "net/http_server.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/strand.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <condition_variable>
+#include <limits>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <unordered_set>
+
+#include "base/log.h"
+#include "net/target.h"
+
+namespace snug::net {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = boost::beast::http;
+using tcp = asio::ip::tcp;
+using ErrorCode = beast::error_code;
+using Strand = asio::strand<asio::io_context::executor_type>;
+using Stream = beast::basic_stream<tcp, Strand>;
+using Socket = Stream::socket_type;
+
+// After an answer that ends a connection early (413), what the client still sends is read and dropped up to these
+// bounds: closing at once would reset the connection before the client has read the answer.
+constexpr auto kLingerLimit = std::chrono::seconds(2);
+constexpr size_t kLingerBytesMax = size_t{16} << 20;
+
+class Session;
+
+// What the sessions share. Outlives them.
+struct Shared {
+  HttpServerOptions options;
+  Handler handler;
+  asio::io_context io;
+  // A request in a handler's hands is no work to asio: without the guard the threads would leave during a drain.
+  asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(io);
+  std::atomic<bool> draining{false};
+  std::atomic<uint64_t> uploads{0};
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::unordered_set<Session*> sessions;
+  std::function<void()> accept_again;  // set while the acceptor waits for a free connection
+};
+
+std::string_view Reason(int status) {
+  if (status == 499) return "Client Closed Request";
+  auto reason = http::obsolete_reason(static_cast<http::status>(status));
+  return {reason.data(), reason.size()};
+}
+
+std::string HeadText(const Response& response, bool keep_alive, size_t length) {
+  std::string head = fmt::format("HTTP/1.1 {} {}\r\n", response.status, Reason(response.status));
+  if (!response.content_type.empty()) head += fmt::format("Content-Type: {}\r\n", response.content_type);
+  for (const auto& [name, value] : response.headers) head += fmt::format("{}: {}\r\n", name, value);
+  head += fmt::format("Content-Length: {}\r\n", length);
+  head += keep_alive ? "\r\n" : "Connection: close\r\n\r\n";
+  return head;
+}
+
+// One connection. All its work runs on its strand.
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(std::shared_ptr<Shared> shared, Socket&& socket, Strand strand)
+      : shared_(std::move(shared)), strand_(std::move(strand)), stream_(std::move(socket)) {
+    ErrorCode ignored;
+    stream_.socket().set_option(tcp::no_delay(true), ignored);
+    std::lock_guard lock(shared_->mutex);
+    shared_->sessions.insert(this);
+  }
+
+  ~Session() {
+    std::function<void()> accept_again;
+    {
+      std::lock_guard lock(shared_->mutex);
+      shared_->sessions.erase(this);
+      accept_again = std::exchange(shared_->accept_again, nullptr);
+      shared_->changed.notify_all();
+    }
+    if (accept_again) accept_again();
+  }
+
+  void Start() {
+    asio::dispatch(strand_, [self = shared_from_this()] { self->ReadHead(); });
+  }
+
+  // Closes the connection unless a request is under way.
+  void CloseIfIdle() {
+    asio::post(strand_, [self = shared_from_this()] {
+      if (self->idle_) self->stream_.close();
+    });
+  }
+
+  // Any thread.
+  void Send(Response response) {
+    asio::post(strand_, [self = shared_from_this(), response = std::move(response)]() mutable {
+      self->Write(std::move(response));
+    });
+  }
+
+ private:
+  using HeadParser = http::request_parser<http::empty_body>;
+  using BodyParser = http::request_parser<http::string_body>;
+  using FileParser = http::request_parser<http::file_body>;
+
+  void ReadHead() {
+    if (shared_->draining) return stream_.close();
+    head_.emplace();
+    head_->header_limit(static_cast<uint32_t>(shared_->options.header_bytes_max));
+    head_->body_limit(std::numeric_limits<uint64_t>::max());  // checked in OnHead, against the limit that this request has
+    idle_ = true;
+    stream_.expires_after(shared_->options.idle_timeout);
+    http::async_read_header(stream_, buffer_, *head_, [self = shared_from_this()](ErrorCode error, size_t) {
+      self->idle_ = false;
+      self->OnHead(error);
+    });
+  }
+
+  void OnHead(ErrorCode error) {
+    if (error == http::error::header_limit) {
+      return Refuse(431, fmt::format("the request's headers are larger than {} bytes",
+                                     shared_->options.header_bytes_max));
+    }
+    if (error && error.category() == http::make_error_code(http::error::bad_method).category() &&
+        error != http::error::end_of_stream && error != http::error::partial_message) {
+      return Refuse(400, fmt::format("not an HTTP/1.1 request: {}", error.message()));
+    }
+    if (error) return stream_.close();
+    const auto& message = head_->get();
+    auto method = message.method_string();
+    auto target = message.target();
+    const auto& upload = shared_->options.upload;
+    is_upload_ = upload && upload({method.data(), method.size()}, {target.data(), target.size()});
+    uint64_t limit = is_upload_ ? shared_->options.upload_bytes_max : shared_->options.body_bytes_max;
+    if (auto length = head_->content_length(); length && *length > limit) return RefuseBody(limit);
+    bool expects = beast::iequals(message[http::field::expect], "100-continue");
+    if (!expects) return ReadBody(limit);
+    static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+    asio::async_write(stream_, asio::buffer(kContinue),
+                      [self = shared_from_this(), limit](ErrorCode write_error, size_t) {
+                        if (!write_error) self->ReadBody(limit);
+                      });
+  }
+
+  void ReadBody(uint64_t limit) {
+    is_upload_ ? ReadFileBody(limit) : ReadStringBody(limit);
+  }
+
+  void ReadStringBody(uint64_t limit) {
+    auto parser = std::make_shared<BodyParser>(std::move(*head_));
+    parser->body_limit(limit);
+    // Bodies come in one block where their length is known, not doubled again and again.
+    if (auto length = parser->content_length()) parser->get().body().reserve(*length);
+    http::async_read(stream_, buffer_, *parser, [self = shared_from_this(), parser, limit](ErrorCode error, size_t) {
+      if (error == http::error::body_limit) return self->RefuseBody(limit);
+      if (error) return self->BodyFailed(error);
+      Request request = self->TakeHead(*parser);
+      request.body = std::move(parser->get().body());
+      self->Dispatch(std::move(request));
+    });
+  }
+
+  void ReadFileBody(uint64_t limit) {
+    auto parser = std::make_shared<FileParser>(std::move(*head_));
+    parser->body_limit(limit);
+    std::string path = fmt::format("{}/upload.{}.{}", shared_->options.upload_dir, ::getpid(), ++shared_->uploads);
+    ErrorCode error;
+    parser->get().body().open(path.c_str(), beast::file_mode::write, error);
+    if (error) return Refuse(500, fmt::format("cannot store the upload: {}", error.message()));
+    http::async_read(stream_, buffer_, *parser,
+                     [self = shared_from_this(), parser, limit, path](ErrorCode read_error, size_t) {
+                       parser->get().body().close();
+                       if (read_error) ::unlink(path.c_str());
+                       if (read_error == http::error::body_limit) return self->RefuseBody(limit);
+                       if (read_error) return self->BodyFailed(read_error);
+                       Request request = self->TakeHead(*parser);
+                       request.body_file = path;
+                       self->Dispatch(std::move(request));
+                     });
+  }
+
+  template <typename Parser>
+  Request TakeHead(Parser& parser) {
+    const auto& message = parser.get();
+    keep_alive_ = message.keep_alive();
+    Request request;
+    request.arrival = SystemClock().Now();
+    auto method = message.method_string();
+    auto target = message.target();
+    request.method.assign(method.data(), method.size());
+    request.target.assign(target.data(), target.size());
+    head_only_ = message.method() == http::verb::head;
+    for (const auto& field : message) {
+      auto name = field.name_string();
+      auto value = field.value();
+      request.headers.emplace_back(std::string(name.data(), name.size()), std::string(value.data(), value.size()));
+    }
+    return request;
+  }
+
+  // Calls the handler; a Responder that is dropped unused answers 500.
+  struct Pending {
+    explicit Pending(std::shared_ptr<Session> s) : session(std::move(s)) {}
+    ~Pending() {
+      if (!sent.exchange(true)) session->Send(ErrorResponse(Internal("the handler gave no answer")));
+    }
+    std::shared_ptr<Session> session;
+    std::atomic<bool> sent{false};
+  };
+
+  void Dispatch(Request&& request) {
+    stream_.expires_never();
+    if (Status status = ParseTarget(request); !status.ok()) {
+      if (!request.body_file.empty()) ::unlink(request.body_file.c_str());
+      return Write(ErrorResponse(status));
+    }
+    auto pending = std::make_shared<Pending>(shared_from_this());
+    shared_->handler(std::move(request), [pending](Response response) {
+      if (!pending->sent.exchange(true)) pending->session->Send(std::move(response));
+    });
+  }
+
+  void Write(Response response) {
+    if (shared_->draining) keep_alive_ = false;
+    struct Outgoing {
+      Response response;
+      std::string head;
+      std::vector<asio::const_buffer> buffers;
+    };
+    auto out = std::make_shared<Outgoing>();
+    out->response = std::move(response);
+    size_t length = out->response.body.size();
+    for (const auto& [part, owner] : out->response.tail) length += part.size();
+    out->head = HeadText(out->response, keep_alive_, length);
+    out->buffers.emplace_back(asio::buffer(out->head));
+    if (!head_only_) {
+      out->buffers.emplace_back(asio::buffer(out->response.body));
+      for (const auto& [part, owner] : out->response.tail) out->buffers.emplace_back(part.data(), part.size());
+    }
+    stream_.expires_after(shared_->options.idle_timeout);
+    asio::async_write(stream_, out->buffers, [self = shared_from_this(), out](ErrorCode error, size_t) {
+      if (error) return self->stream_.close();
+      self->keep_alive_ ? self->ReadHead() : self->Linger();
+    });
+  }
+
+  void Refuse(int status, const std::string& text) {
+    Response response = ErrorResponse(InvalidArgument("{}", text));
+    response.status = status;
+    keep_alive_ = false;
+    Write(std::move(response));
+  }
+
+  void RefuseBody(uint64_t limit) {
+    Refuse(413, fmt::format("the request's body is larger than the limit of {} bytes", limit));
+  }
+
+  void BodyFailed(ErrorCode error) {
+    bool client_gone = error == asio::error::eof || error == asio::error::connection_reset ||
+                       error == http::error::partial_message || error == beast::error::timeout;
+    if (client_gone) return stream_.close();
+    Refuse(400, fmt::format("the request's body cannot be read: {}", error.message()));
+  }
+
+  // Says that nothing more will be sent, then reads what the client still sends, within bounds.
+  void Linger() {
+    ErrorCode ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    stream_.expires_after(kLingerLimit);
+    lingered_ = 0;
+    ReadAndDrop();
+  }
+
+  void ReadAndDrop() {
+    buffer_.clear();
+    stream_.async_read_some(buffer_.prepare(1 << 16), [self = shared_from_this()](ErrorCode error, size_t bytes) {
+      self->lingered_ += bytes;
+      if (error || self->lingered_ > kLingerBytesMax) return self->stream_.close();
+      self->ReadAndDrop();
+    });
+  }
+
+  std::shared_ptr<Shared> shared_;
+  Strand strand_;
+  Stream stream_;
+  beast::flat_buffer buffer_;
+  std::optional<HeadParser> head_;
+  bool idle_ = false;       // waiting for a request, nothing of it read
+  bool is_upload_ = false;
+  bool keep_alive_ = true;
+  bool head_only_ = false;  // HEAD
+  size_t lingered_ = 0;
+};
+
+class BeastServer : public HttpServer {
+ public:
+  BeastServer(std::shared_ptr<Shared> shared, tcp::acceptor acceptor)
+      : shared_(std::move(shared)), acceptor_(std::move(acceptor)), port_(acceptor_.local_endpoint().port()) {
+    Accept();
+    for (int i = 0; i < std::max(1, shared_->options.threads); ++i) {
+      threads_.emplace_back([this] { shared_->io.run(); });
+    }
+  }
+
+  ~BeastServer() override {
+    shared_->draining = true;
+    {
+      std::lock_guard lock(shared_->mutex);
+      shared_->accept_again = nullptr;
+    }
+    shared_->io.stop();
+    for (auto& thread : threads_) thread.join();
+  }
+
+  uint16_t port() const override { return port_; }
+
+  bool Drain(Duration limit) override {
+    shared_->draining = true;
+    asio::post(shared_->io, [this] {
+      ErrorCode ignored;
+      acceptor_.close(ignored);
+    });
+    for (const auto& session : Sessions()) session->CloseIfIdle();
+    std::unique_lock lock(shared_->mutex);
+    return shared_->changed.wait_for(lock, limit, [this] { return shared_->sessions.empty(); });
+  }
+
+ private:
+  // Those alive, held: the last reference must not go while the mutex is locked, the destructor takes it.
+  std::vector<std::shared_ptr<Session>> Sessions() {
+    std::vector<std::shared_ptr<Session>> alive;
+    std::lock_guard lock(shared_->mutex);
+    shared_->accept_again = nullptr;
+    for (Session* session : shared_->sessions) {
+      if (auto held = session->weak_from_this().lock()) alive.push_back(std::move(held));
+    }
+    return alive;
+  }
+
+  void Accept() {
+    auto strand = asio::make_strand(shared_->io);
+    acceptor_.async_accept(strand, [this, strand](ErrorCode error, Socket socket) {
+      if (shared_->draining || error == asio::error::operation_aborted) return;
+      if (error) return AcceptLater(error);
+      std::make_shared<Session>(shared_, std::move(socket), strand)->Start();
+      AcceptWhenFree();
+    });
+  }
+
+  // Out of descriptors or the like: try again shortly instead of spinning.
+  void AcceptLater(ErrorCode error) {
+    log::Warning("cannot accept a connection", {{"error", error.message()}});
+    auto timer = std::make_shared<asio::steady_timer>(shared_->io, std::chrono::milliseconds(50));
+    timer->async_wait([this, timer](ErrorCode timer_error) {
+      if (!timer_error && !shared_->draining) Accept();
+    });
+  }
+
+  void AcceptWhenFree() {
+    {
+      std::lock_guard lock(shared_->mutex);
+      if (shared_->sessions.size() >= static_cast<size_t>(shared_->options.connections_max)) {
+        shared_->accept_again = [this] { asio::post(shared_->io, [this] { Accept(); }); };
+        return;
+      }
+    }
+    Accept();
+  }
+
+  std::shared_ptr<Shared> shared_;
+  tcp::acceptor acceptor_;
+  uint16_t port_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<HttpServer>> HttpServer::Start(HttpServerOptions options, Handler handler) {
+  auto shared = std::make_shared<Shared>();
+  shared->options = std::move(options);
+  shared->handler = std::move(handler);
+  std::string where = fmt::format("{}:{}", shared->options.address, shared->options.port);
+  try {
+    tcp::endpoint endpoint(asio::ip::make_address(shared->options.address), shared->options.port);
+    tcp::acceptor acceptor(shared->io);
+    acceptor.open(endpoint.protocol());
+    acceptor.set_option(asio::socket_base::reuse_address(true));
+    acceptor.bind(endpoint);
+    acceptor.listen(1024);
+    return std::unique_ptr<HttpServer>(std::make_unique<BeastServer>(shared, std::move(acceptor)));
+  } catch (const std::exception& error) {
+    return Unavailable("cannot listen on {}: {}", where, error.what());
+  }
+}
+
+}  // namespace snug::net

@@ -1,0 +1,166 @@
+#include "net/http_server.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <future>
+#include <thread>
+
+#include "os/files.h"
+#include "os/http_client.h"
+#include "os/unique_fd.h"
+
+namespace snug::net {
+namespace {
+
+using os::Fetch;
+using std::chrono::seconds;
+
+std::unique_ptr<HttpServer> StartOrDie(HttpServerOptions options, Handler handler) {
+  auto server = HttpServer::Start(std::move(options), std::move(handler));
+  EXPECT_TRUE(server.ok()) << server.status().ToString();
+  return std::move(server).value();
+}
+
+std::string Url(const HttpServer& server, const std::string& target) {
+  return fmt::format("http://127.0.0.1:{}{}", server.port(), target);
+}
+
+void Echo(Request&& request, Responder respond) {
+  Response response;
+  response.content_type = "text/plain";
+  response.body = request.method + " " + request.path + " " + request.body;
+  respond(std::move(response));
+}
+
+// What a client that speaks bytes gets back until the server closes.
+std::string Raw(uint16_t port, const std::string& bytes) {
+  os::UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return "no connection";
+  if (::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) return "no send";
+  std::string answer;
+  char block[4096];
+  for (ssize_t n = 0; (n = ::recv(fd.get(), block, sizeof block, 0)) > 0;) answer.append(block, static_cast<size_t>(n));
+  return answer;
+}
+
+TEST(HttpServerTest, AnswersAndKeepsTheConnection) {
+  auto server = StartOrDie({}, Echo);
+  for (int i = 0; i < 3; ++i) {
+    auto answer = Fetch({.method = "POST", .url = Url(*server, "/a%20b?x=1"), .body = "hello"});
+    ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+    EXPECT_EQ(answer->status, 200);
+    EXPECT_EQ(answer->body, "POST /a b hello");
+  }
+  std::string two = "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  std::string answer = Raw(server->port(), two);
+  EXPECT_NE(answer.find("GET /1 "), std::string::npos);
+  EXPECT_NE(answer.find("GET /2 "), std::string::npos);
+}
+
+TEST(HttpServerTest, RefusesWhatIsTooLargeBeforeReadingIt) {
+  HttpServerOptions options;
+  options.body_bytes_max = 100;
+  auto server = StartOrDie(options, Echo);
+  auto answer = Fetch({.method = "POST", .url = Url(*server, "/"), .body = std::string(101, 'x')});
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_EQ(answer->status, 413);
+  EXPECT_EQ(answer->body, R"({"error":"the request's body is larger than the limit of 100 bytes"})");
+  std::string chunked = "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n80\r\n" +
+                        std::string(128, 'x') + "\r\n0\r\n\r\n";
+  EXPECT_EQ(Raw(server->port(), chunked).substr(0, 12), "HTTP/1.1 413");
+  std::string headers = "GET / HTTP/1.1\r\nX: " + std::string(20000, 'x') + "\r\n\r\n";
+  EXPECT_EQ(Raw(server->port(), headers).substr(0, 12), "HTTP/1.1 431");
+}
+
+TEST(HttpServerTest, RefusesWhatIsNotHttp) {
+  auto server = StartOrDie({}, Echo);
+  EXPECT_EQ(Raw(server->port(), "nonsense\r\n\r\n").substr(0, 12), "HTTP/1.1 400");
+  auto answer = Fetch({.url = Url(*server, "/%zz")});
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(answer->status, 400);
+}
+
+TEST(HttpServerTest, HandlersMayAnswerLaterFromAnotherThread) {
+  std::thread later;
+  auto server = StartOrDie({}, [&later](Request&&, Responder respond) {
+    later = std::thread([respond = std::move(respond)] {
+      Response response;
+      auto owner = std::make_shared<std::string>("tail");
+      response.body = "head ";
+      response.tail.emplace_back(*owner, owner);
+      respond(std::move(response));
+    });
+  });
+  auto answer = Fetch({.url = Url(*server, "/")});
+  later.join();
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(answer->body, "head tail");
+}
+
+TEST(HttpServerTest, ADroppedResponderIsAnError) {
+  auto server = StartOrDie({}, [](Request&&, const Responder&) {});
+  auto answer = Fetch({.url = Url(*server, "/")});
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(answer->status, 500);
+}
+
+TEST(HttpServerTest, UploadsGoToAFile) {
+  HttpServerOptions options;
+  options.body_bytes_max = 10;
+  options.upload_dir = testing::TempDir();
+  options.upload = [](std::string_view method, std::string_view) { return method == "POST"; };
+  auto server = StartOrDie(options, [](Request&& request, Responder respond) {
+    Response response;
+    response.body = std::to_string(os::ReadFile(request.body_file)->size());
+    ::unlink(request.body_file.c_str());
+    respond(std::move(response));
+  });
+  auto answer = Fetch({.method = "POST", .url = Url(*server, "/up"), .body = std::string(3 << 20, 'x')});
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_EQ(answer->body, std::to_string(3 << 20));
+}
+
+TEST(HttpServerTest, DrainAnswersWhatIsUnderWayAndClosesTheIdle) {
+  std::promise<Responder> arrived;
+  auto server = StartOrDie({}, [&arrived](Request&&, Responder respond) { arrived.set_value(std::move(respond)); });
+  auto client = std::async(std::launch::async, [&] { return Fetch({.url = Url(*server, "/")}); });
+  Responder respond = arrived.get_future().get();
+  auto drained = std::async(std::launch::async, [&] { return server->Drain(seconds(10)); });
+  EXPECT_EQ(drained.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
+  Response response;
+  response.body = "done";
+  respond(std::move(response));
+  respond = nullptr;
+  auto answer = client.get();
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_EQ(answer->body, "done");
+  EXPECT_EQ(answer->headers["connection"], "close");
+  EXPECT_TRUE(drained.get());
+}
+
+TEST(HttpServerTest, WaitsForAFreeConnection) {
+  HttpServerOptions options;
+  options.connections_max = 1;
+  auto server = StartOrDie(options, Echo);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_NE(Raw(server->port(), "GET / HTTP/1.0\r\n\r\n").find("200"), std::string::npos);
+  }
+}
+
+TEST(HttpServerTest, SaysWhereItCannotListen) {
+  auto first = StartOrDie({}, Echo);
+  HttpServerOptions options;
+  options.port = first->port();
+  auto second = HttpServer::Start(options, Echo);
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.status().code(), Code::kUnavailable);
+}
+
+}  // namespace
+}  // namespace snug::net
