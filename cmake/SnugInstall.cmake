@@ -2,6 +2,8 @@
 include(GNUInstallDirs)
 get_property(programs GLOBAL PROPERTY SNUG_PROGRAMS)
 get_property(plugins GLOBAL PROPERTY SNUG_PLUGINS)
+# What a user runs, without tests and benchmarks.
+add_custom_target(programs DEPENDS ${programs} ${plugins})
 if(programs)
   install(TARGETS ${programs} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()

