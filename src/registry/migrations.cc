@@ -1,0 +1,47 @@
+#include "registry/migrations.h"
+
+namespace snug::registry {
+namespace {
+
+// Plain types and no SQLite dialect, so that PostgreSQL takes the same text.
+constexpr std::string_view kFirst[] = {
+    "create table models (name varchar(128) primary key, department varchar(128) not null, "
+    "share double precision not null, copies_wanted integer not null, route_fixed integer not null, "
+    "created double precision not null)",
+    "create table versions (model varchar(128) not null references models(name), version bigint not null, "
+    "label varchar(64) not null, state integer not null, engine varchar(128) not null, "
+    "parser varchar(128) not null, config_yaml text not null, digest varchar(128) not null, "
+    "bytes bigint not null, created double precision not null, primary key (model, version))",
+    "create table groups (id varchar(32) primary key, department varchar(128) not null, "
+    "cores double precision not null, created double precision not null)",
+    "create table servers (id varchar(32) primary key, group_id varchar(32) not null references groups(id), "
+    "created double precision not null)",
+    "create table copies (model varchar(128) not null, version bigint not null, "
+    "group_id varchar(32) not null references groups(id), state integer not null, "
+    "created double precision not null, primary key (model, version, group_id), "
+    "foreign key (model, version) references versions(model, version))",
+    "create table routes (model varchar(128) not null, version bigint not null, weight integer not null, "
+    "primary key (model, version), foreign key (model, version) references versions(model, version))",
+    "create table audit (time double precision not null, who varchar(128) not null, "
+    "action varchar(64) not null, subject varchar(256) not null, detail text not null)",
+    "create index audit_time on audit (time)",
+    "create table counters (name varchar(32) primary key, value bigint not null)",
+    "insert into counters (name, value) values ('next_group', 1)",
+};
+
+constexpr std::string_view kUseHistory[] = {
+    "create table group_use (group_id varchar(32) not null, start bigint not null, "
+    "cpu_seconds double precision not null, wall_seconds double precision not null, "
+    "primary key (group_id, start))",
+};
+
+constexpr Migration kMigrations[] = {
+    {1, "models, versions, groups, servers, copies, routes, audit", kFirst},
+    {2, "use history of the groups", kUseHistory},
+};
+
+}  // namespace
+
+std::span<const Migration> Migrations() { return kMigrations; }
+
+}  // namespace snug::registry
