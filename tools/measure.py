@@ -1,0 +1,114 @@
+"""What the demo and the benchmarks share: CPU-seconds of process trees, percentiles, HTTP without a library.
+
+CPU time comes from /proc/PID/task/*/schedstat (nanoseconds); /proc/PID/stat counts in ticks of 10 ms, too coarse for
+a request of 5 ms.
+"""
+import http.client
+import os
+import pathlib
+import statistics
+import threading
+import time
+
+
+def children_of(pid):
+    """Direct children of a process, 0 or more pids."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            stat = (entry / "stat").read_text()
+        except OSError:
+            continue  # ended meanwhile
+        if int(stat.rsplit(")", 1)[1].split()[1]) == pid:
+            found.append(int(entry.name))
+    return found
+
+
+def process_tree(pid):
+    """The process and all its descendants."""
+    tree, todo = [], [pid]
+    while todo:
+        here = todo.pop()
+        tree.append(here)
+        todo += children_of(here)
+    return tree
+
+
+def cpu_seconds(pids):
+    """User and system CPU-seconds of the threads that these processes have now."""
+    total_ns = 0
+    for pid in pids:
+        for stat in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            try:
+                total_ns += int(stat.read_text().split()[0])
+            except OSError:
+                pass  # the thread ended meanwhile
+    return total_ns / 1e9
+
+
+def percentile(values, q):
+    """The q-th percentile (0-100), nearest rank."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, max(0, round(q / 100 * len(ordered) + 0.5) - 1))]
+
+
+def post(connection, path, body, content_type):
+    """One POST; the answer's body. Raises RuntimeError with the server's text for any other status than 200."""
+    connection.request("POST", path, body=body, headers={"Content-Type": content_type})
+    response = connection.getresponse()
+    data = response.read()
+    if response.status != 200:
+        raise RuntimeError(f"POST {path}: {response.status} {data.decode(errors='replace')[:500]}")
+    return data
+
+
+def closed_loop(address, requests, clients=1):
+    """Sends (path, body, content_type) requests over `clients` keep-alive connections, one at a time each.
+
+    Returns (latencies in seconds, wall seconds, answers in the order of the requests).
+    """
+    latencies, answers, errors = [0.0] * len(requests), [b""] * len(requests), []
+    turn = iter(range(len(requests)))
+    lock = threading.Lock()
+
+    def work():
+        connection = http.client.HTTPConnection(address, timeout=60)
+        try:
+            while not errors:
+                with lock:
+                    i = next(turn, None)
+                if i is None:
+                    return
+                begin = time.perf_counter()
+                answers[i] = post(connection, *requests[i])
+                latencies[i] = time.perf_counter() - begin
+        except Exception as error:  # handed to the caller's thread
+            errors.append(error)
+        finally:
+            connection.close()
+
+    begin = time.perf_counter()
+    threads = [threading.Thread(target=work) for _ in range(clients)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    wall = time.perf_counter() - begin
+    if errors:
+        raise errors[0]
+    return latencies, wall, answers
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def cpu_name():
+    """The processor, and which of the instruction sets that matter here it has."""
+    text = pathlib.Path("/proc/cpuinfo").read_text()
+    name = next((line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")), "CPU")
+    flags = next((line.split(":", 1)[1].split() for line in text.splitlines() if line.startswith("flags")), [])
+    wanted = ["avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16"]
+    return name, [flag for flag in wanted if flag in flags], os.cpu_count()
