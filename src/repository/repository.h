@@ -1,7 +1,7 @@
 // The model repository on a local disk: models/NAME/VERSION/… plus an optional models/NAME/model.yaml.
 //
-// VERSION is a positive integer; leading zeros are accepted (00000123 is 123). Without model.yaml the engine, inputs
-// and outputs are found from the files.
+// VERSION is a positive integer; leading zeros are accepted (00000123 is 123). Without model.yaml the engine,
+// inputs and outputs are found from the files.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ struct ModelConfig {
   std::string parser_options_json = "{}";  // key `parser_options`
   int threads = 1;                         // per instance
   int instances = 1;
-  int queue_limit = 256;                   // requests waiting for an instance before RESOURCE_EXHAUSTED
-  std::map<std::string, int64_t> labels;   // "stable" -> 3
+  int queue_limit = 256;                  // requests waiting for an instance before RESOURCE_EXHAUSTED
+  std::map<std::string, int64_t> labels;  // "stable" -> 3
 };
 
 struct ModelVersion {
@@ -39,7 +39,8 @@ struct ModelEntry {
   std::map<int64_t, ModelVersion> versions;  // ascending
 };
 
-// 1-128 characters of [A-Za-z0-9._-], not beginning with '.' or '-': safe in paths, URLs, metrics and cluster names.
+// 1-128 characters of [A-Za-z0-9._-], not beginning with '.' or '-': safe in paths, URLs, metrics and cluster
+// names.
 Status CheckModelName(std::string_view name);
 // "3", "00000003"; INVALID_ARGUMENT for anything else, 0, or a number over 2^53.
 Result<int64_t> ParseVersion(std::string_view text);
@@ -51,14 +52,14 @@ Result<ModelConfig> ParseModelConfig(std::string_view yaml, std::string_view ori
 Result<ModelEntry> ReadModel(const std::string& root, const std::string& name);
 
 struct ScanResult {
-  std::vector<ModelEntry> models;              // sorted by name
-  std::map<std::string, Status> broken;        // by name: a bad model.yaml, no version, …
+  std::vector<ModelEntry> models;        // sorted by name
+  std::map<std::string, Status> broken;  // by name: a bad model.yaml, no version, …
 };
 // Reads all models of a repository. Fails only when `root` itself cannot be read.
 Result<ScanResult> Scan(const std::string& root);
 
-// Resolves what a request names: "" (the highest version, or the label "default" when there is one), a number, or a
-// label. NOT_FOUND with the versions and labels there are.
+// Resolves what a request names: "" (the highest version, or the label "default" when there is one), a
+// number, or a label. NOT_FOUND with the versions and labels there are.
 Result<int64_t> ResolveVersion(const ModelEntry& model, std::string_view wanted);
 
 }  // namespace snug::repository

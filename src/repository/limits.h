@@ -1,0 +1,24 @@
+// The bounds of a model repository, in one place. docs/model-repository.md repeats them for people.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace snug::repository {
+
+inline constexpr size_t kModelNameCharsMax = 128;
+inline constexpr size_t kLabelCharsMax = 64;
+inline constexpr size_t kPluginNameCharsMax = 64;
+inline constexpr size_t kLabelsMax = 64;                  // of one model
+inline constexpr size_t kVersionsMax = 1000;              // of one model
+inline constexpr size_t kModelsMax = 10000;               // of one repository
+inline constexpr int64_t kVersionMax = int64_t{1} << 53;  // exact in JSON readers that know only doubles
+inline constexpr uint64_t kModelYamlBytesMax = uint64_t{64} << 10;
+inline constexpr int kOptionDepthMax = 32;    // nesting of engine_options and parser_options
+inline constexpr int kOptionNodesMax = 4096;  // values in them, aliases expanded
+
+inline constexpr int kThreadsMax = 256;
+inline constexpr int kInstancesMax = 64;
+inline constexpr int kQueueLimitMax = 65536;
+
+}  // namespace snug::repository

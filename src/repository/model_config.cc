@@ -1,0 +1,297 @@
+// model.yaml: strict, because a misspelt key that is silently ignored is found in production.
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "repository/limits.h"
+#include "repository/repository.h"
+
+namespace snug::repository {
+namespace {
+
+using nlohmann::json;
+
+// Quoted scalars have the tag "!", plain ones "?".
+bool IsPlain(const YAML::Node& node) {
+  return node.IsScalar() && node.Tag() != "!";
+}
+
+// What a value is, for error texts; long scalars are cut.
+std::string Describe(const YAML::Node& node) {
+  constexpr size_t kShownMax = 40;
+  if (!node.IsDefined() || node.IsNull()) return "nothing";
+  if (node.IsMap()) return "a map";
+  if (node.IsSequence()) return "a list";
+  std::string text = node.Scalar();
+  if (text.size() > kShownMax) text = text.substr(0, kShownMax) + "…";
+  return IsPlain(node) ? text : fmt::format("the text \"{}\"", text);
+}
+
+template <typename T>
+std::optional<T> ParseWhole(std::string_view text) {
+  T value{};
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+// Where an error is: "models/ocr/model.yaml:3: …".
+class Origin {
+ public:
+  explicit Origin(std::string_view name) : name_(name) {}
+
+  template <typename... Args>
+  Status At(const YAML::Mark& mark, fmt::format_string<Args...> format, Args&&... args) const {
+    std::string text = fmt::format(format, std::forward<Args>(args)...);
+    if (mark.is_null()) return InvalidArgument("{}: {}", name_, text);
+    return InvalidArgument("{}:{}: {}", name_, mark.line + 1, text);
+  }
+
+ private:
+  std::string_view name_;
+};
+
+Result<int> ReadInt(const Origin& origin, std::string_view key, const YAML::Node& node, int max) {
+  if (IsPlain(node)) {
+    if (auto value = ParseWhole<int64_t>(node.Scalar()); value && *value >= 1 && *value <= max) {
+      return static_cast<int>(*value);
+    }
+  }
+  return origin.At(node.Mark(), "{}: expected a whole number from 1 to {}, got {}", key, max, Describe(node));
+}
+
+bool IsPluginName(std::string_view text) {
+  auto allowed = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
+  };
+  return !text.empty() && text.size() <= kPluginNameCharsMax &&
+         std::all_of(text.begin(), text.end(), allowed);
+}
+
+// The name of an engine or a parser: it becomes the name of a file, so nothing else is let through.
+Result<std::string> ReadPluginName(const Origin& origin, std::string_view key, const YAML::Node& node) {
+  if (node.IsScalar() && IsPluginName(node.Scalar())) return node.Scalar();
+  return origin.At(node.Mark(), "{}: expected a name of 1-{} letters, digits, '_' and '-', got {}", key,
+                   kPluginNameCharsMax, Describe(node));
+}
+
+Result<std::string> ReadIsolation(const Origin& origin, const YAML::Node& node) {
+  for (const char* known : {"default", "in-process", "process"}) {
+    if (node.IsScalar() && node.Scalar() == known) return std::string(known);
+  }
+  return origin.At(node.Mark(), "isolation: expected default, in-process or process, got {}", Describe(node));
+}
+
+bool IsLabel(std::string_view text) {
+  auto allowed = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_' || c == '-';
+  };
+  auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  return !text.empty() && text.size() <= kLabelCharsMax && std::all_of(text.begin(), text.end(), allowed) &&
+         !std::all_of(text.begin(), text.end(), digit);
+}
+
+Result<std::map<std::string, int64_t>> ReadLabels(const Origin& origin, const YAML::Node& node) {
+  std::map<std::string, int64_t> labels;
+  if (node.IsNull()) return labels;
+  if (!node.IsMap()) {
+    return origin.At(node.Mark(), "labels: expected a map from label to version, as in `stable: 3`, got {}",
+                     Describe(node));
+  }
+  for (const auto& pair : node) {
+    if (!pair.first.IsScalar() || !IsLabel(pair.first.Scalar())) {
+      return origin.At(
+          pair.first.Mark(),
+          "labels: expected a label of 1-{} letters, digits, '.', '_' and '-', not digits alone, got {}",
+          kLabelCharsMax, Describe(pair.first));
+    }
+    const std::string& label = pair.first.Scalar();
+    auto version =
+        IsPlain(pair.second) ? ParseVersion(pair.second.Scalar()) : InvalidArgument("not a number");
+    if (!version.ok()) {
+      return origin.At(pair.second.Mark(), "labels: {}: expected a version (a positive integer), got {}",
+                       label, Describe(pair.second));
+    }
+    if (!labels.emplace(label, *version).second) {
+      return origin.At(pair.first.Mark(), "labels: {} is given twice", label);
+    }
+    if (labels.size() > kLabelsMax) return origin.At(node.Mark(), "labels: more than {}", kLabelsMax);
+  }
+  return labels;
+}
+
+// Options go to a plug-in as JSON. Aliases may make a small file a huge (or endless) tree: hence the counts.
+class OptionReader {
+ public:
+  OptionReader(const Origin& origin, std::string_view key) : origin_(origin), key_(key) {}
+
+  Result<std::string> Read(const YAML::Node& node) {
+    if (node.IsNull()) return std::string("{}");
+    if (!node.IsMap()) {
+      return origin_.At(node.Mark(), "{}: expected a map of options, got {}", key_, Describe(node));
+    }
+    SNUG_ASSIGN_OR_RETURN(json options, Value(node, 0));
+    return options.dump(-1, ' ', false, json::error_handler_t::replace);
+  }
+
+ private:
+  Result<json> Value(const YAML::Node& node, int depth) {
+    if (depth > kOptionDepthMax || ++nodes_ > kOptionNodesMax) {
+      return origin_.At(node.Mark(), "{}: more than {} levels or {} values", key_, kOptionDepthMax,
+                        kOptionNodesMax);
+    }
+    if (node.IsMap()) return Map(node, depth);
+    if (node.IsSequence()) return List(node, depth);
+    if (!node.IsScalar()) return json(nullptr);
+    if (IsPlain(node)) return Plain(node);
+    return json(node.Scalar());
+  }
+
+  Result<json> Map(const YAML::Node& node, int depth) {
+    json map = json::object();
+    for (const auto& pair : node) {
+      if (!pair.first.IsScalar()) {
+        return origin_.At(pair.first.Mark(), "{}: expected a text as key, got {}", key_,
+                          Describe(pair.first));
+      }
+      const std::string& name = pair.first.Scalar();
+      if (map.contains(name)) return origin_.At(pair.first.Mark(), "{}: {} is given twice", key_, name);
+      SNUG_ASSIGN_OR_RETURN(map[name], Value(pair.second, depth + 1));
+    }
+    return map;
+  }
+
+  Result<json> List(const YAML::Node& node, int depth) {
+    json list = json::array();
+    for (const auto& item : node) {
+      SNUG_ASSIGN_OR_RETURN(json value, Value(item, depth + 1));
+      list.push_back(std::move(value));
+    }
+    return list;
+  }
+
+  // The words of YAML 1.1 (`on`, `off`, `yes`, `no`) count too: `onednn: on` is what people write.
+  Result<json> Plain(const YAML::Node& node) {
+    const std::string& text = node.Scalar();
+    bool truth = false;
+    if (YAML::convert<bool>::decode(node, truth) && text.size() > 1) return json(truth);
+    if (auto whole = ParseWhole<int64_t>(text)) return json(*whole);
+    if (auto number = ParseWhole<double>(text)) {
+      if (std::isfinite(*number)) return json(*number);
+      return origin_.At(node.Mark(), "{}: {} cannot be said in JSON", key_, text);
+    }
+    return json(text);
+  }
+
+  const Origin& origin_;
+  std::string_view key_;
+  int nodes_ = 0;
+};
+
+// One key of model.yaml.
+struct Key {
+  std::string_view name;
+  std::function<Status(const Origin&, const YAML::Node&, ModelConfig&)> read;
+};
+
+template <typename T>
+Status Store(Result<T> value, T& field) {
+  if (value.ok()) field = std::move(value).value();
+  return value.status();
+}
+
+const std::array<Key, 9>& Keys() {
+  using N = YAML::Node;
+  static const std::array<Key, 9> keys{{
+      {"engine",
+       [](auto& o, const N& n, auto& c) { return Store(ReadPluginName(o, "engine", n), c.engine); }},
+      {"engine_options",
+       [](auto& o, const N& n, auto& c) {
+         return Store(OptionReader(o, "engine_options").Read(n), c.engine_options_json);
+       }},
+      {"isolation", [](auto& o, const N& n, auto& c) { return Store(ReadIsolation(o, n), c.isolation); }},
+      {"parser",
+       [](auto& o, const N& n, auto& c) { return Store(ReadPluginName(o, "parser", n), c.parser); }},
+      {"parser_options",
+       [](auto& o, const N& n, auto& c) {
+         return Store(OptionReader(o, "parser_options").Read(n), c.parser_options_json);
+       }},
+      {"threads",
+       [](auto& o, const N& n, auto& c) { return Store(ReadInt(o, "threads", n, kThreadsMax), c.threads); }},
+      {"instances", [](auto& o, const N& n,
+                       auto& c) { return Store(ReadInt(o, "instances", n, kInstancesMax), c.instances); }},
+      {"queue_limit",
+       [](auto& o, const N& n, auto& c) {
+         return Store(ReadInt(o, "queue_limit", n, kQueueLimitMax), c.queue_limit);
+       }},
+      {"labels", [](auto& o, const N& n, auto& c) { return Store(ReadLabels(o, n), c.labels); }},
+  }};
+  return keys;
+}
+
+std::string KnownKeys() {
+  std::string text;
+  for (const Key& key : Keys()) text += fmt::format("{}{}", text.empty() ? "" : ", ", key.name);
+  return text;
+}
+
+Status ReadPair(const Origin& origin, const YAML::Node& key_node, const YAML::Node& value,
+                ModelConfig& config, std::vector<std::string>& seen) {
+  if (!key_node.IsScalar()) {
+    return origin.At(key_node.Mark(), "expected a key, got {}; known keys: {}", Describe(key_node),
+                     KnownKeys());
+  }
+  const std::string& name = key_node.Scalar();
+  auto key = std::find_if(Keys().begin(), Keys().end(), [&](const Key& k) { return k.name == name; });
+  if (key == Keys().end()) {
+    return origin.At(key_node.Mark(), "unknown key \"{}\"; known keys: {}", name.substr(0, 40), KnownKeys());
+  }
+  if (std::find(seen.begin(), seen.end(), name) != seen.end()) {
+    return origin.At(key_node.Mark(), "key \"{}\" is given twice", name);
+  }
+  seen.push_back(name);
+  return key->read(origin, value, config);
+}
+
+Result<ModelConfig> ReadDocument(const Origin& origin, const std::string& text) {
+  const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+  ModelConfig config;
+  if (documents.empty() || documents[0].IsNull()) return config;
+  if (documents.size() > 1) {
+    return origin.At(documents[1].Mark(), "expected one YAML document, got {}", documents.size());
+  }
+  if (!documents[0].IsMap()) {
+    return origin.At(documents[0].Mark(), "expected lines of `key: value`, got {}; known keys: {}",
+                     Describe(documents[0]), KnownKeys());
+  }
+  std::vector<std::string> seen;
+  for (const auto& pair : documents[0]) {
+    SNUG_RETURN_IF_ERROR(ReadPair(origin, pair.first, pair.second, config, seen));
+  }
+  return config;
+}
+
+}  // namespace
+
+Result<ModelConfig> ParseModelConfig(std::string_view yaml, std::string_view origin_name) {
+  const Origin origin(origin_name);
+  if (yaml.size() > kModelYamlBytesMax) {
+    return origin.At(YAML::Mark::null_mark(), "{} bytes, at most {} are read", yaml.size(),
+                     kModelYamlBytesMax);
+  }
+  try {
+    return ReadDocument(origin, std::string(yaml));
+  } catch (const YAML::Exception& e) {
+    return origin.At(e.mark, "not valid YAML: {}", e.msg);
+  } catch (const std::exception& e) {
+    return origin.At(YAML::Mark::null_mark(), "not valid YAML: {}", e.what());
+  }
+}
+
+}  // namespace snug::repository

@@ -1,0 +1,145 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "repository/limits.h"
+#include "repository/repository.h"
+
+namespace snug::repository {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+Result<ModelConfig> Parse(std::string_view yaml) {
+  return ParseModelConfig(yaml, "m/model.yaml");
+}
+
+TEST(ModelConfig, NothingMeansDefaults) {
+  for (const char* text : {"", "# only a comment\n", "---\n", "~"}) {
+    auto config = Parse(text);
+    ASSERT_TRUE(config.ok()) << text << config.status().ToString();
+    EXPECT_EQ(config->engine, "auto");
+    EXPECT_EQ(config->engine_options_json, "{}");
+    EXPECT_EQ(config->isolation, "default");
+    EXPECT_EQ(config->parser, "");
+    EXPECT_EQ(config->threads, 1);
+    EXPECT_EQ(config->instances, 1);
+    EXPECT_EQ(config->queue_limit, 256);
+  }
+}
+
+TEST(ModelConfig, ReadsEveryKey) {
+  auto config = Parse(R"(
+engine: openvino
+engine_options: {precision: bf16, streams: 2}
+isolation: process
+parser: ocr
+parser_options:
+  dictionary: dict.txt
+threads: 256
+instances: 64
+queue_limit: 65536
+labels: {stable: 3, canary: 0004}
+)");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->engine, "openvino");
+  EXPECT_EQ(json::parse(config->engine_options_json), json::parse(R"({"precision":"bf16","streams":2})"));
+  EXPECT_EQ(config->isolation, "process");
+  EXPECT_EQ(config->parser, "ocr");
+  EXPECT_EQ(json::parse(config->parser_options_json), json::parse(R"({"dictionary":"dict.txt"})"));
+  EXPECT_EQ(config->threads, 256);
+  EXPECT_EQ(config->instances, 64);
+  EXPECT_EQ(config->queue_limit, 65536);
+  EXPECT_EQ(config->labels, (std::map<std::string, int64_t>{{"canary", 4}, {"stable", 3}}));
+}
+
+TEST(ModelConfig, OptionsBecomeJsonOfTheSameTypes) {
+  auto config = Parse(
+      "engine_options: {i: -7, f: 2.5, e: 1e3, t: true, on: on, no: no, q: \"1\", s: a b, n: ~, y: y, v: "
+      "1.2.3, "
+      "l: [1, [x]], m: {k: {}}, u: \"\\u00e4\"}");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(json::parse(config->engine_options_json),
+            json::parse(R"({"i":-7,"f":2.5,"e":1000.0,"t":true,"on":true,
+      "no":false,"q":"1","s":"a b","n":null,"y":"y","v":"1.2.3","l":[1,["x"]],"m":{"k":{}},"u":"ä"})"));
+}
+
+struct Bad {
+  const char* yaml;
+  const char* text;
+};
+
+TEST(ModelConfig, SaysWhatIsWrongAndWhere) {
+  const Bad rows[] = {
+      {"engine: echo\nthread: 2\n",
+       "m/model.yaml:2: unknown key \"thread\"; known keys: engine, engine_options, "},
+      {"threads: 0", "m/model.yaml:1: threads: expected a whole number from 1 to 256, got 0"},
+      {"threads: 257", "threads: expected a whole number from 1 to 256, got 257"},
+      {"threads: 1.5", "got 1.5"},
+      {"threads: \"2\"", "got the text \"2\""},
+      {"threads: [2]", "got a list"},
+      {"threads:", "got nothing"},
+      {"threads: 99999999999999999999", "got 99999999999999999999"},
+      {"instances: 65", "instances: expected a whole number from 1 to 64"},
+      {"queue_limit: 65537", "queue_limit: expected a whole number from 1 to 65536"},
+      {"engine: ../evil", "engine: expected a name of"},
+      {"engine: {a: b}", "engine: expected a name of"},
+      {"parser: a/b", "parser: expected a name of"},
+      {"isolation: docker", "isolation: expected default, in-process or process, got docker"},
+      {"engine_options: fast", "engine_options: expected a map of options, got fast"},
+      {"engine_options: {a: 1, a: 2}", "engine_options: a is given twice"},
+      {"engine_options: {a: .nan}", ""},
+      {"engine_options: {a: inf}", "cannot be said in JSON"},
+      {"engine_options: {[1]: 2}", "expected a text as key"},
+      {"labels: 3", "labels: expected a map from label to version"},
+      {"labels: {stable: x}", "labels: stable: expected a version"},
+      {"labels: {stable: -1}", "labels: stable: expected a version"},
+      {"labels: {stable: 0}", "labels: stable: expected a version"},
+      {"labels: {7: 1}", "expected a label of"},
+      {"labels: {a/b: 1}", "expected a label of"},
+      {"labels: {a: 1, a: 2}", "labels: a is given twice"},
+      {"threads: 1\nthreads: 2", "m/model.yaml:2: key \"threads\" is given twice"},
+      {"- a\n- b\n", "expected lines of `key: value`, got a list"},
+      {"hello", "expected lines of `key: value`, got hello"},
+      {"{[a]: b}", "expected a key, got a list"},
+      {"engine: a\n---\nengine: b\n", "expected one YAML document, got 2"},
+      {"engine: [", "not valid YAML"},
+      {"engine: *nowhere", "not valid YAML"},
+      {"\tengine: x", "not valid YAML"},
+  };
+  for (const Bad& row : rows) {
+    auto config = Parse(row.yaml);
+    if (std::string_view(row.text).empty()) continue;
+    ASSERT_FALSE(config.ok()) << row.yaml;
+    EXPECT_EQ(config.status().code(), Code::kInvalidArgument);
+    EXPECT_THAT(config.status().text(), StartsWith("m/model.yaml:"));
+    EXPECT_THAT(config.status().text(), HasSubstr(row.text)) << row.yaml;
+  }
+}
+
+TEST(ModelConfig, IsBounded) {
+  EXPECT_THAT(Parse(std::string(kModelYamlBytesMax + 1, '#')).status().text(),
+              HasSubstr("at most 65536 are read"));
+
+  std::string deep = "engine_options: {a: " + std::string(100, '[') + std::string(100, ']') + "}";
+  EXPECT_THAT(Parse(deep).status().text(), HasSubstr("more than 32 levels"));
+  std::string endless = "engine_options: {a: " + std::string(60000, '[');
+  EXPECT_FALSE(Parse(endless).ok());
+
+  std::string laughs = "engine_options:\n  a0: &a0 [1,1,1,1,1,1,1,1,1,1]\n";
+  for (int i = 1; i < 20; ++i) {
+    laughs += fmt::format("  a{0}: &a{0} [*a{1},*a{1},*a{1},*a{1},*a{1},*a{1},*a{1},*a{1}]\n", i, i - 1);
+  }
+  EXPECT_THAT(Parse(laughs).status().text(), HasSubstr("4096 values"));
+  EXPECT_FALSE(Parse("engine_options: &a {b: *a}").ok());
+
+  std::string labels = "labels:\n";
+  for (int i = 0; i < 70; ++i) labels += fmt::format("  l{}: 1\n", i);
+  EXPECT_THAT(Parse(labels).status().text(), HasSubstr("labels: more than 64"));
+}
+
+}  // namespace
+}  // namespace snug::repository
