@@ -1,0 +1,143 @@
+#include "engine/checks.h"
+
+#include <cstring>
+#include <set>
+
+namespace snug::engine {
+namespace {
+
+// Length of the valid UTF-8 sequence at the front of `text`, 0 when there is none (no overlong forms, no surrogates).
+size_t SequenceBytes(std::string_view text) {
+  auto at = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  unsigned char lead = at(0);
+  if (lead < 0x80) return 1;
+  size_t bytes = lead >= 0xC2 && lead < 0xE0 ? 2 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
+  if (bytes == 0 || text.size() < bytes) return 0;
+  for (size_t i = 1; i < bytes; ++i) {
+    if ((at(i) & 0xC0) != 0x80) return 0;
+  }
+  bool bad = (lead == 0xE0 && at(1) < 0xA0) || (lead == 0xED && at(1) >= 0xA0) || (lead == 0xF0 && at(1) < 0x90) ||
+             (lead == 0xF4 && at(1) >= 0x90);
+  return bad ? 0 : bytes;
+}
+
+Result<TensorSpec> CopySpec(std::string_view kind, uint32_t index, const snug_tensor_spec& spec) {
+  auto wrong = [&](std::string_view what) {
+    return FailedPrecondition("the engine reports {} {} {}", kind, index, what);
+  };
+  if (spec.name == nullptr) return wrong("without a name");
+  size_t length = strnlen(spec.name, kNameBytesMax + 1);
+  if (length > kNameBytesMax) return wrong(fmt::format("with a name of more than {} bytes", kNameBytesMax));
+  if (spec.rank < 0 || spec.rank > SNUG_MAX_RANK) {
+    return wrong(fmt::format("of rank {}, expected 0 to {}", spec.rank, SNUG_MAX_RANK));
+  }
+  if (spec.rank > 0 && spec.dims == nullptr) return wrong("with a rank but no dimensions");
+  return TensorSpec{std::string(spec.name, length), static_cast<DType>(spec.dtype),
+                    Shape(spec.dims, spec.dims + spec.rank)};
+}
+
+Result<std::vector<TensorSpec>> CopySpecs(std::string_view kind, uint32_t count, const snug_tensor_spec* specs) {
+  if (count > SNUG_MAX_TENSORS) {
+    return FailedPrecondition("the engine reports {} {}s, the limit is {}", count, kind, SNUG_MAX_TENSORS);
+  }
+  if (count > 0 && specs == nullptr) return FailedPrecondition("the engine reports {} {}s but gives none", count, kind);
+  std::vector<TensorSpec> copies;
+  copies.reserve(count);
+  for (uint32_t i = 0; i < count; ++i) {
+    SNUG_ASSIGN_OR_RETURN(TensorSpec copy, CopySpec(kind, i, specs[i]));
+    copies.push_back(std::move(copy));
+  }
+  return copies;
+}
+
+Status CheckSpec(std::string_view kind, const TensorSpec& spec, bool batch_is_free) {
+  auto wrong = [&](std::string_view what) {
+    return FailedPrecondition("the engine reports {} \"{}\" {}", kind, CleanText(spec.name.c_str(), kNameBytesMax),
+                              what);
+  };
+  if (spec.name.empty()) return wrong("with an empty name");
+  if (!IsUtf8(spec.name)) return wrong("with a name that is not UTF-8");
+  if (!IsValidDType(static_cast<int32_t>(spec.dtype))) {
+    return wrong(fmt::format("of element type {}, which is none", static_cast<int32_t>(spec.dtype)));
+  }
+  if (spec.shape.size() > SNUG_MAX_RANK) return wrong("of too high a rank");
+  for (int64_t dim : spec.shape) {
+    if (dim < -1) return wrong(fmt::format("with dimension {}, expected -1 (free) or more", dim));
+  }
+  if (batch_is_free && (spec.shape.empty() || spec.shape[0] != -1)) {
+    return wrong(fmt::format("of shape {} although it reports a free batch dimension", ShapeText(spec.shape)));
+  }
+  return {};
+}
+
+Status CheckKind(std::string_view kind, const std::vector<TensorSpec>& specs, bool batch_is_free) {
+  if (specs.size() > SNUG_MAX_TENSORS) return FailedPrecondition("too many {}s: {}", kind, specs.size());
+  std::set<std::string_view> names;
+  for (const TensorSpec& spec : specs) {
+    SNUG_RETURN_IF_ERROR(CheckSpec(kind, spec, batch_is_free));
+    if (!names.insert(spec.name).second) {
+      return FailedPrecondition("the engine reports two {}s named \"{}\"", kind, spec.name);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+bool IsUtf8(std::string_view text) {
+  while (!text.empty()) {
+    size_t bytes = SequenceBytes(text);
+    if (bytes == 0) return false;
+    text.remove_prefix(bytes);
+  }
+  return true;
+}
+
+std::string CleanText(const char* text, size_t bytes_max) {
+  if (text == nullptr) return "";
+  std::string_view rest(text, strnlen(text, bytes_max));
+  std::string clean;
+  clean.reserve(rest.size());
+  while (!rest.empty()) {
+    size_t bytes = SequenceBytes(rest);
+    bool control = bytes == 1 && static_cast<unsigned char>(rest[0]) < 0x20;
+    if (bytes == 0 || control) clean += rest[0] == '\n' || rest[0] == '\t' ? rest[0] : '?';
+    else clean += rest.substr(0, bytes);
+    rest.remove_prefix(bytes == 0 ? 1 : bytes);
+  }
+  return clean;
+}
+
+Status PluginStatus(std::string_view call, snug_code code, const snug_error& error) {
+  if (code == SNUG_OK) return {};
+  std::string text = CleanText(error.text, sizeof error.text);
+  if (text.empty()) text = fmt::format("the engine's {} failed without saying why", call);
+  if (code < 0 || code > static_cast<int32_t>(Code::kUnauthenticated)) {
+    return Internal("the engine's {} returned {}, which is no code: {}", call, code, text);
+  }
+  return Status(static_cast<Code>(code), std::move(text));
+}
+
+Result<ModelInfo> CheckModelInfo(const snug_model_info& report) {
+  ModelInfo info;
+  SNUG_ASSIGN_OR_RETURN(info.inputs, CopySpecs("input", report.input_count, report.inputs));
+  SNUG_ASSIGN_OR_RETURN(info.outputs, CopySpecs("output", report.output_count, report.outputs));
+  info.memory_bytes = report.memory_bytes;
+  info.batch_is_free = report.batch_is_free != 0;
+  info.threads_per_instance = report.threads_per_instance;
+  info.description = CleanText(report.description, SNUG_ERROR_TEXT_BYTES);
+  SNUG_RETURN_IF_ERROR(CheckSpecs(info));
+  return info;
+}
+
+Status CheckSpecs(const ModelInfo& info) {
+  if (info.outputs.empty()) return FailedPrecondition("the engine reports a model without outputs");
+  if (info.threads_per_instance < 1) {
+    return FailedPrecondition("the engine reports {} threads per instance, expected 1 or more",
+                              info.threads_per_instance);
+  }
+  SNUG_RETURN_IF_ERROR(CheckKind("input", info.inputs, info.batch_is_free));
+  return CheckKind("output", info.outputs, info.batch_is_free);
+}
+
+}  // namespace snug::engine

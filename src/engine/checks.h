@@ -1,0 +1,29 @@
+// What plug-ins say is foreign: texts are cleaned and reports checked before anybody believes them. Pure.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "base/tensor.h"
+#include <engine.h>  // api/: angle brackets, for this folder has an engine.h too
+#include "engine/engine.h"
+
+namespace snug::engine {
+
+constexpr size_t kNameBytesMax = 512;  // of a tensor's name
+
+bool IsUtf8(std::string_view text);
+// At most bytes_max bytes up to the first NUL; bytes that are not UTF-8 and control characters become '?'.
+std::string CleanText(const char* text, size_t bytes_max);
+
+// The Status of a call that returned `code`. INTERNAL for a number that is no code.
+Status PluginStatus(std::string_view call, snug_code code, const snug_error& error);
+
+// Checks and copies a model's report. FAILED_PRECONDITION naming the tensor and what is wrong with it.
+Result<ModelInfo> CheckModelInfo(const snug_model_info& info);
+// The rules that hold for ModelInfo wherever it came from: unique names, dtypes, ranks, dimensions, batch.
+Status CheckSpecs(const ModelInfo& info);
+
+}  // namespace snug::engine

@@ -1,0 +1,186 @@
+#include "engine/local_model.h"
+
+#include <malloc.h>
+
+#include <exception>
+
+#include "base/log.h"
+#include "engine/checks.h"
+
+namespace snug::engine {
+namespace {
+
+void LogFromPlugin(int32_t level, const char* text) {
+  int clamped = level < 0 ? 0 : level > 3 ? 3 : level;
+  log::Write(static_cast<log::Level>(clamped), CleanText(text, SNUG_ERROR_TEXT_BYTES));
+}
+
+// Calls a plug-in's function; what it throws becomes INTERNAL. `call` names it in texts.
+template <typename Function, typename... Args>
+Status Call(const char* call, Function function, Args... args) {
+  snug_error error;
+  error.text[0] = '\0';
+  try {
+    return PluginStatus(call, function(args..., &error), error);
+  } catch (const std::exception& e) {
+    return Internal("the engine's {} threw: {}", call, CleanText(e.what(), SNUG_ERROR_TEXT_BYTES));
+  } catch (...) {
+    return Internal("the engine's {} threw something that is no std::exception", call);
+  }
+}
+
+template <typename Function, typename Handle>
+void CallVoid(const char* call, Function function, Handle handle) {
+  try {
+    function(handle);
+  } catch (...) {
+    log::Error("an engine threw while giving something back", {{"call", call}});
+  }
+}
+
+// A loaded model's handle; instances hold it too, so that it outlives them whatever order the owner destroys in.
+struct LoadedModel {
+  std::shared_ptr<LocalEngine> engine;
+  snug_model* handle = nullptr;
+  ModelInfo info;
+
+  const snug_engine_api& api() const { return engine->plugin().api(); }
+  ~LoadedModel() {
+    std::lock_guard lock(engine->mutex());
+    if (handle != nullptr) CallVoid("unload", api().unload, handle);
+    malloc_trim(0);  // what a model held goes back to the system, not to the allocator's free lists
+  }
+};
+
+class HeapOutputs : public OutputMemory {
+ public:
+  explicit HeapOutputs(size_t count) : buffers_(count) {}
+  void* Allocate(uint32_t index, uint64_t bytes) override {
+    buffers_[index] = Buffer::Allocate(bytes);
+    return buffers_[index].data();
+  }
+  Buffer& buffer(uint32_t index) { return buffers_[index]; }
+
+ private:
+  std::vector<Buffer> buffers_;
+};
+
+class PluginInstance : public LocalInstance {
+ public:
+  PluginInstance(std::shared_ptr<LoadedModel> model, snug_instance* handle)
+      : model_(std::move(model)), handle_(handle), inputs_(model_->info.inputs.size()) {}
+  ~PluginInstance() override {
+    std::lock_guard lock(model_->engine->mutex());
+    CallVoid("destroy_instance", model_->api().destroy_instance, handle_);
+  }
+
+  Result<std::vector<Tensor>> Execute(std::span<const TensorView> inputs, std::span<const uint8_t> wanted) override {
+    const std::vector<TensorSpec>& specs = model_->info.outputs;
+    HeapOutputs memory(specs.size());
+    OutputCollector collector(specs, model_->engine->output_bytes_max(), memory);
+    SNUG_RETURN_IF_ERROR(ExecuteInto(inputs, wanted, collector));
+    std::vector<Tensor> tensors;
+    for (uint32_t i = 0; i < specs.size(); ++i) {
+      if (!wanted.empty() && wanted[i] == 0) continue;
+      tensors.push_back({specs[i].name, specs[i].dtype, collector.outputs()[i].shape, memory.buffer(i)});
+    }
+    return tensors;
+  }
+
+  Status ExecuteInto(std::span<const TensorView> inputs, std::span<const uint8_t> wanted,
+                     OutputCollector& collector) override {
+    SNUG_RETURN_IF_ERROR(FillInputs(inputs));
+    const size_t output_count = model_->info.outputs.size();
+    if (!wanted.empty() && wanted.size() != output_count) {
+      return InvalidArgument("expected a choice of {} outputs, got {}", output_count, wanted.size());
+    }
+    uint8_t all[SNUG_MAX_TENSORS];
+    std::fill_n(all, output_count, uint8_t{1});
+    snug_output_sink sink = collector.Sink();
+    Status status = Call("execute", model_->api().execute, handle_, static_cast<const snug_tensor*>(inputs_.data()),
+                         static_cast<uint32_t>(inputs_.size()), wanted.empty() ? all : wanted.data(),
+                         static_cast<uint32_t>(output_count), static_cast<const snug_output_sink*>(&sink));
+    return collector.Finish(status, wanted);
+  }
+
+ private:
+  Status FillInputs(std::span<const TensorView> inputs) {
+    if (inputs.size() != inputs_.size()) {
+      return InvalidArgument("expected {} inputs, got {}", inputs_.size(), inputs.size());
+    }
+    for (size_t i = 0; i < inputs.size(); ++i) {
+      const TensorView& view = inputs[i];
+      inputs_[i] = {model_->info.inputs[i].name.c_str(), static_cast<snug_dtype>(view.dtype),
+                    static_cast<int32_t>(view.shape.size()), view.shape.data(), view.data, view.bytes};
+    }
+    return {};
+  }
+
+  const std::shared_ptr<LoadedModel> model_;
+  snug_instance* const handle_;
+  std::vector<snug_tensor> inputs_;  // of one Execute at a time
+};
+
+class PluginModel : public Model {
+ public:
+  explicit PluginModel(std::shared_ptr<LoadedModel> model) : model_(std::move(model)) {}
+  const ModelInfo& info() const override { return model_->info; }
+  Result<std::unique_ptr<Instance>> CreateInstance() override {
+    SNUG_ASSIGN_OR_RETURN(std::unique_ptr<LocalInstance> instance, CreateLocal());
+    return std::unique_ptr<Instance>(std::move(instance));
+  }
+  Result<std::unique_ptr<LocalInstance>> CreateLocal() {
+    snug_instance* handle = nullptr;
+    {
+      std::lock_guard lock(model_->engine->mutex());
+      SNUG_RETURN_IF_ERROR(Call("create_instance", model_->api().create_instance, model_->handle, &handle));
+    }
+    if (handle == nullptr) return FailedPrecondition("the engine's create_instance succeeded but gave no instance");
+    return std::unique_ptr<LocalInstance>(std::make_unique<PluginInstance>(model_, handle));
+  }
+
+ private:
+  const std::shared_ptr<LoadedModel> model_;
+};
+
+}  // namespace
+
+LocalEngine::LocalEngine(std::shared_ptr<const Plugin> plugin, const LocalEngineOptions& options)
+    : plugin_(std::move(plugin)), options_(options) {}
+
+Result<std::shared_ptr<LocalEngine>> LocalEngine::Create(std::shared_ptr<const Plugin> plugin,
+                                                         const LocalEngineOptions& options) {
+  std::shared_ptr<LocalEngine> engine(new LocalEngine(std::move(plugin), options));
+  snug_engine_config config{sizeof config, options.threads, "{}", nullptr, &LogFromPlugin};
+  if (!options.cache_dir.empty()) config.cache_dir = options.cache_dir.c_str();
+  SNUG_RETURN_IF_ERROR(
+      Call("create", engine->plugin().api().create, static_cast<const snug_engine_config*>(&config), &engine->engine_));
+  if (engine->engine_ == nullptr) return FailedPrecondition("the engine's create succeeded but gave no engine");
+  return engine;
+}
+
+LocalEngine::~LocalEngine() {
+  if (engine_ != nullptr) CallVoid("destroy", plugin_->api().destroy, engine_);
+}
+
+Result<std::unique_ptr<Model>> LocalEngine::Load(const std::string& directory, const std::string& options_json) {
+  auto model = std::make_shared<LoadedModel>();
+  model->engine = shared_from_this();
+  snug_model_info report{};
+  report.struct_size = sizeof report;
+  {
+    std::lock_guard lock(mutex_);
+    SNUG_RETURN_IF_ERROR(
+        Call("load", model->api().load, engine_, directory.c_str(), options_json.c_str(), &model->handle));
+    if (model->handle == nullptr) return FailedPrecondition("the engine's load succeeded but gave no model");
+  }
+  SNUG_RETURN_IF_ERROR(Call("describe", model->api().describe, model->handle, &report));
+  SNUG_ASSIGN_OR_RETURN(model->info, CheckModelInfo(report));
+  return std::unique_ptr<Model>(std::make_unique<PluginModel>(std::move(model)));
+}
+
+Result<std::unique_ptr<LocalInstance>> CreateLocalInstance(Model& model) {
+  return static_cast<PluginModel&>(model).CreateLocal();
+}
+
+}  // namespace snug::engine

@@ -1,0 +1,111 @@
+#include "engines/kit/kit.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace snug::kit {
+
+struct Options::Values {
+  nlohmann::json json;
+};
+
+snug_code Fail(snug_error* error, snug_code code, const char* text) noexcept {
+  std::snprintf(error->text, sizeof error->text, "%s", text);
+  return code;
+}
+
+Options::Options(std::string_view json, std::initializer_list<std::string_view> known)
+    : values_(std::make_unique<Values>()) {
+  values_->json = nlohmann::json::parse(json, nullptr, false);
+  if (!values_->json.is_object()) throw Failure(SNUG_INVALID_ARGUMENT, "options are not a JSON object");
+  for (const auto& [key, value] : values_->json.items()) {
+    if (std::find(known.begin(), known.end(), key) != known.end()) continue;
+    throw Failure(SNUG_INVALID_ARGUMENT,
+                  fmt::format("unknown engine option \"{}\"; known: {}", key, fmt::join(known, ", ")));
+  }
+}
+
+Options::~Options() = default;
+
+int64_t Options::Integer(const char* name, int64_t otherwise, int64_t min, int64_t max) const {
+  auto found = values_->json.find(name);
+  if (found == values_->json.end()) return otherwise;
+  if (found->is_number_integer()) {
+    auto value = found->get<int64_t>();
+    if (value >= min && value <= max) return value;
+  }
+  throw Failure(SNUG_INVALID_ARGUMENT, fmt::format("engine option \"{}\" must be a whole number from {} to {}, got {}",
+                                                   name, min, max, found->dump()));
+}
+
+bool Options::Boolean(const char* name, bool otherwise) const {
+  auto found = values_->json.find(name);
+  if (found == values_->json.end()) return otherwise;
+  if (found->is_boolean()) return found->get<bool>();
+  throw Failure(SNUG_INVALID_ARGUMENT,
+                fmt::format("engine option \"{}\" must be true or false, got {}", name, found->dump()));
+}
+
+std::string Options::Text(const char* name, std::string otherwise) const {
+  auto found = values_->json.find(name);
+  if (found == values_->json.end()) return otherwise;
+  if (found->is_string()) return found->get<std::string>();
+  throw Failure(SNUG_INVALID_ARGUMENT, fmt::format("engine option \"{}\" must be a text, got {}", name, found->dump()));
+}
+
+std::string Options::Choice(const char* name, std::string otherwise,
+                            std::initializer_list<std::string_view> choices) const {
+  std::string value = Text(name, std::move(otherwise));
+  if (std::find(choices.begin(), choices.end(), value) != choices.end()) return value;
+  throw Failure(SNUG_INVALID_ARGUMENT, fmt::format("engine option \"{}\" must be one of {}, got \"{}\"", name,
+                                                   fmt::join(choices, ", "), value));
+}
+
+void SpecList::Add(std::string name, snug_dtype dtype, std::vector<int64_t> dims) {
+  kept_.push_back(std::make_unique<Kept>(Kept{std::move(name), std::move(dims)}));
+  const Kept& kept = *kept_.back();
+  specs_.push_back({kept.name.c_str(), dtype, static_cast<int32_t>(kept.dims.size()), kept.dims.data()});
+}
+
+bool SpecList::FirstIsFree() const {
+  return std::all_of(kept_.begin(), kept_.end(), [](const auto& k) { return !k->dims.empty() && k->dims[0] == -1; });
+}
+
+size_t ElementBytes(snug_dtype dtype) {
+  switch (dtype) {
+    case SNUG_BOOL:
+    case SNUG_UINT8:
+    case SNUG_INT8: return 1;
+    case SNUG_UINT16:
+    case SNUG_INT16:
+    case SNUG_FP16:
+    case SNUG_BF16: return 2;
+    case SNUG_UINT32:
+    case SNUG_INT32:
+    case SNUG_FP32: return 4;
+    case SNUG_UINT64:
+    case SNUG_INT64:
+    case SNUG_FP64: return 8;
+    default: return 0;
+  }
+}
+
+bool IsStatic(const std::vector<int64_t>& dims) {
+  return std::all_of(dims.begin(), dims.end(), [](int64_t dim) { return dim >= 0; });
+}
+
+uint64_t PrivateBytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    unsigned long long kib = 0;
+    if (std::sscanf(line.c_str(), "RssAnon: %llu kB", &kib) == 1) return kib * 1024;
+  }
+  return 0;
+}
+
+}  // namespace snug::kit

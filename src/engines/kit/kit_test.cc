@@ -1,0 +1,59 @@
+#include "engines/kit/kit.h"
+
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+
+namespace snug::kit {
+namespace {
+
+std::string FailureOf(const std::function<void()>& body) {
+  try {
+    body();
+  } catch (const Failure& e) {
+    EXPECT_EQ(e.code(), SNUG_INVALID_ARGUMENT);
+    return e.what();
+  }
+  return "no failure";
+}
+
+TEST(KitTest, OptionsSayWhatTheyExpected) {
+  EXPECT_EQ(FailureOf([] { Options("{\"colour\":1}", {"threads", "precision"}); }),
+            "unknown engine option \"colour\"; known: threads, precision");
+  EXPECT_EQ(FailureOf([] { Options("[]", {}); }), "options are not a JSON object");
+  EXPECT_EQ(FailureOf([] { Options("{", {}); }), "options are not a JSON object");
+  Options options(R"({"threads":0,"precision":"int3","onednn":1,"streams":2})",
+                  {"threads", "precision", "onednn", "streams"});
+  EXPECT_EQ(options.Integer("streams", 1, 1, 8), 2);
+  EXPECT_EQ(options.Integer("absent", 7, 1, 8), 7);
+  EXPECT_EQ(FailureOf([&] { options.Integer("threads", 1, 1, 8); }),
+            "engine option \"threads\" must be a whole number from 1 to 8, got 0");
+  EXPECT_EQ(FailureOf([&] { options.Choice("precision", "f32", {"f32", "bf16"}); }),
+            "engine option \"precision\" must be one of f32, bf16, got \"int3\"");
+  EXPECT_EQ(FailureOf([&] { options.Boolean("onednn", true); }),
+            "engine option \"onednn\" must be true or false, got 1");
+}
+
+TEST(KitTest, GuardTurnsExceptionsIntoCodes) {
+  snug_error error{};
+  EXPECT_EQ(Guard(&error, SNUG_INTERNAL, [] {}), SNUG_OK);
+  EXPECT_EQ(Guard(&error, SNUG_INTERNAL, [] { throw Failure(SNUG_NOT_FOUND, "none"); }), SNUG_NOT_FOUND);
+  EXPECT_STREQ(error.text, "none");
+  EXPECT_EQ(Guard(&error, SNUG_INTERNAL, [] { throw std::runtime_error(std::string(5000, 'x')); }), SNUG_INTERNAL);
+  EXPECT_EQ(std::string(error.text).size(), sizeof error.text - 1);
+  EXPECT_EQ(Guard(&error, SNUG_INTERNAL, [] { throw 7; }), SNUG_INTERNAL);
+  EXPECT_EQ(Guard(&error, SNUG_INTERNAL, [] { throw std::bad_alloc(); }), SNUG_RESOURCE_EXHAUSTED);
+}
+
+TEST(KitTest, SpecsKeepTheirMemory) {
+  SpecList specs;
+  for (int i = 0; i < 100; ++i) specs.Add("x" + std::to_string(i), SNUG_FP32, {-1, i});
+  EXPECT_STREQ(specs.specs()[0].name, "x0");
+  EXPECT_EQ(specs.specs()[99].dims[1], 99);
+  EXPECT_TRUE(specs.FirstIsFree());
+  specs.Add("scalar", SNUG_FP32, {});
+  EXPECT_FALSE(specs.FirstIsFree());
+}
+
+}  // namespace
+}  // namespace snug::kit

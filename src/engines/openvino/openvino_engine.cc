@@ -1,0 +1,263 @@
+// OpenVINO on the CPU: IR, ONNX and SavedModel. One compiled model a version, shared by its instances; an instance is
+// an infer request that executes on the calling thread.
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <openvino/openvino.hpp>
+
+#include "engine.h"
+#include "engines/kit/kit.h"
+#include "engines/openvino/model_files.h"
+
+using snug::kit::Failure;
+using snug::kit::Guard;
+
+struct snug_engine {
+  ov::Core core;
+  int threads = 1;
+  bool has_bf16 = false;
+  bool has_f16 = false;
+};
+
+struct snug_model {
+  ov::CompiledModel compiled;
+  snug::kit::SpecList inputs;
+  snug::kit::SpecList outputs;
+  uint64_t memory_bytes = 0;
+  int threads = 1;
+  std::string description;
+};
+
+struct snug_instance {
+  snug_model* model = nullptr;
+  ov::InferRequest request;
+  // Where a fixed-shape output goes when nobody wants it: the request must not keep an earlier caller's memory.
+  std::vector<ov::Tensor> unwanted;
+};
+
+namespace {
+
+constexpr int kThreadsMax = 1024;
+
+struct TypeRow {
+  ov::element::Type_t ov;
+  snug_dtype snug;
+};
+constexpr TypeRow kTypes[] = {
+    {ov::element::Type_t::boolean, SNUG_BOOL}, {ov::element::Type_t::u8, SNUG_UINT8},
+    {ov::element::Type_t::u16, SNUG_UINT16},   {ov::element::Type_t::u32, SNUG_UINT32},
+    {ov::element::Type_t::u64, SNUG_UINT64},   {ov::element::Type_t::i8, SNUG_INT8},
+    {ov::element::Type_t::i16, SNUG_INT16},    {ov::element::Type_t::i32, SNUG_INT32},
+    {ov::element::Type_t::i64, SNUG_INT64},    {ov::element::Type_t::f16, SNUG_FP16},
+    {ov::element::Type_t::f32, SNUG_FP32},     {ov::element::Type_t::f64, SNUG_FP64},
+    {ov::element::Type_t::bf16, SNUG_BF16},
+};
+
+snug_dtype DTypeOf(const std::string& tensor, const ov::element::Type& type) {
+  for (const TypeRow& row : kTypes) {
+    if (type == row.ov) return row.snug;
+  }
+  throw Failure(SNUG_UNIMPLEMENTED,
+                "tensor \"" + tensor + "\" has element type " + type.get_type_name() + ", which OpenVINO is not served with");
+}
+
+// The shortest of a port's names, so that "x" is taken rather than "serving_default_x:0"; the set has no order.
+std::string NameOf(const ov::Output<const ov::Node>& port) {
+  const auto& names = port.get_names();
+  if (names.empty()) return port.get_node()->get_friendly_name();
+  return *std::min_element(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
+    return a.size() != b.size() ? a.size() < b.size() : a < b;
+  });
+}
+
+void AddSpec(snug::kit::SpecList& specs, const ov::Output<const ov::Node>& port) {
+  std::string name = NameOf(port);
+  const ov::PartialShape& shape = port.get_partial_shape();
+  if (shape.rank().is_dynamic()) {
+    throw Failure(SNUG_UNIMPLEMENTED, "the rank of tensor \"" + name + "\" is unknown: convert the model with known ranks");
+  }
+  std::vector<int64_t> dims;
+  for (const ov::Dimension& dim : shape) dims.push_back(dim.is_dynamic() ? -1 : dim.get_length());
+  snug_dtype dtype = DTypeOf(name, port.get_element_type());
+  specs.Add(std::move(name), dtype, std::move(dims));
+}
+
+// The precision to compile with; `note` says when it is not the one asked for.
+std::optional<ov::element::Type> PrecisionFor(const snug_engine& engine, const std::string& asked, std::string& note) {
+  if (asked == "auto") return std::nullopt;
+  if (asked == "bf16" && engine.has_bf16) return ov::element::bf16;
+  if (asked == "f16" && engine.has_f16) return ov::element::f16;
+  if (asked != "f32") note = " (asked " + asked + ", this CPU has none)";
+  return ov::element::f32;
+}
+
+std::string Version() {
+  std::string build = ov::get_openvino_version().buildNumber;
+  return build.substr(0, build.find('-'));
+}
+
+std::string Describe(const snug_model& model, const std::string& note, int streams) {
+  std::string precision = model.compiled.get_property(ov::hint::inference_precision).get_type_name();
+  return "OpenVINO " + Version() + " CPU, " + precision + note + ", " + std::to_string(streams) + " stream" +
+         (streams == 1 ? "" : "s") + " x " + std::to_string(model.threads) + " thread" + (model.threads == 1 ? "" : "s");
+}
+
+void Load(snug_engine& engine, const char* directory, const char* options_json, snug_model& model) {
+  snug::kit::Options options(options_json, {"threads", "instances", "streams", "precision"});
+  model.threads = static_cast<int>(options.Integer("threads", 1, 1, kThreadsMax));
+  int instances = static_cast<int>(options.Integer("instances", 1, 1, kThreadsMax));
+  int streams = static_cast<int>(options.Integer("streams", instances, 1, kThreadsMax));
+  std::string note;
+  auto precision = PrecisionFor(engine, options.Choice("precision", "f32", {"f32", "bf16", "f16", "auto"}), note);
+  auto files = snug::openvino::FindModel(directory);
+  if (files.format == snug::openvino::Format::kNone) throw Failure(SNUG_INVALID_ARGUMENT, files.problem);
+
+  // Explicit numbers everywhere: what is left out, OpenVINO takes from the machine, not from our share of it.
+  ov::AnyMap config{ov::num_streams(ov::streams::Num(streams)),
+                    ov::inference_num_threads(streams * model.threads),
+                    ov::compilation_num_threads(std::min(engine.threads, kThreadsMax)),
+                    ov::hint::enable_cpu_pinning(false),
+                    ov::hint::execution_mode(ov::hint::ExecutionMode::PERFORMANCE)};
+  if (precision) config.insert(ov::hint::inference_precision(*precision));
+  uint64_t before = snug::kit::PrivateBytes();
+  model.compiled = engine.core.compile_model(files.path, "CPU", config);
+  for (const auto& port : model.compiled.inputs()) AddSpec(model.inputs, port);
+  for (const auto& port : model.compiled.outputs()) AddSpec(model.outputs, port);
+  uint64_t after = snug::kit::PrivateBytes();
+  model.memory_bytes = after > before ? after - before : 0;
+  model.description = Describe(model, note, streams);
+}
+
+ov::Tensor InputTensor(const ov::Output<const ov::Node>& port, const snug_tensor& input) {
+  ov::Shape shape(input.dims, input.dims + input.rank);
+  return ov::Tensor(port.get_element_type(), shape, const_cast<void*>(input.data));
+}
+
+void* Allocate(const snug_output_sink* sink, size_t index, snug_dtype dtype, const ov::Shape& shape, uint64_t bytes) {
+  std::vector<int64_t> dims(shape.begin(), shape.end());
+  void* memory = sink->allocate(sink->context, static_cast<uint32_t>(index), dtype, static_cast<int32_t>(dims.size()),
+                                dims.data(), bytes);
+  if (memory == nullptr) throw Failure(SNUG_INTERNAL, "the host refused output " + std::to_string(index));
+  return memory;
+}
+
+// Before the run: outputs of fixed shape are written straight where the host wants them.
+void BindOutputs(snug_instance& instance, const uint8_t* wanted, const snug_output_sink* sink) {
+  const auto ports = instance.model->compiled.outputs();
+  for (size_t i = 0; i < ports.size(); ++i) {
+    if (ports[i].get_partial_shape().is_dynamic()) continue;
+    ov::Shape shape = ports[i].get_shape();
+    ov::element::Type type = ports[i].get_element_type();
+    if (wanted[i] == 0) {
+      if (!instance.unwanted[i]) instance.unwanted[i] = ov::Tensor(type, shape);
+      instance.request.set_output_tensor(i, instance.unwanted[i]);
+      continue;
+    }
+    uint64_t bytes = ov::shape_size(shape) * type.size();
+    snug_dtype dtype = instance.model->outputs.specs()[i].dtype;
+    instance.request.set_output_tensor(i, ov::Tensor(type, shape, Allocate(sink, i, dtype, shape, bytes)));
+  }
+}
+
+// After the run: the others are copied, now that their shape is known.
+void CopyOutputs(snug_instance& instance, const uint8_t* wanted, const snug_output_sink* sink) {
+  const auto& specs = instance.model->outputs.specs();
+  for (size_t i = 0; i < specs.size(); ++i) {
+    if (wanted[i] == 0 || snug::kit::IsStatic(instance.model->outputs.dims(i))) continue;
+    ov::Tensor result = instance.request.get_output_tensor(i);
+    void* memory = Allocate(sink, i, specs[i].dtype, result.get_shape(), result.get_byte_size());
+    if (result.get_byte_size() > 0) std::memcpy(memory, std::as_const(result).data(), result.get_byte_size());
+  }
+}
+
+snug_code CreateEngine(const snug_engine_config* config, snug_engine** engine, snug_error* error) {
+  return Guard(error, SNUG_FAILED_PRECONDITION, [&] {
+    snug::kit::Options options(config->options_json, {});
+    auto made = std::make_unique<snug_engine>();
+    made->threads = config->threads;
+    if (config->cache_dir != nullptr) made->core.set_property(ov::cache_dir(config->cache_dir));
+    for (const std::string& capability : made->core.get_property("CPU", ov::device::capabilities)) {
+      if (capability == "BF16") made->has_bf16 = true;
+      if (capability == "FP16") made->has_f16 = true;
+    }
+    *engine = made.release();
+  });
+}
+
+snug_code LoadModel(snug_engine* engine, const char* directory, const char* options_json, snug_model** model,
+                    snug_error* error) {
+  return Guard(error, SNUG_INVALID_ARGUMENT, [&] {
+    auto made = std::make_unique<snug_model>();
+    Load(*engine, directory, options_json, *made);
+    *model = made.release();
+  });
+}
+
+snug_code DescribeModel(snug_model* model, snug_model_info* info, snug_error*) {
+  info->input_count = static_cast<uint32_t>(model->inputs.size());
+  info->inputs = model->inputs.specs().data();
+  info->output_count = static_cast<uint32_t>(model->outputs.size());
+  info->outputs = model->outputs.specs().data();
+  info->memory_bytes = model->memory_bytes;
+  info->batch_is_free = model->inputs.FirstIsFree() && model->outputs.FirstIsFree();
+  info->threads_per_instance = model->threads;
+  info->description = model->description.c_str();
+  return SNUG_OK;
+}
+
+snug_code CreateInstance(snug_model* model, snug_instance** instance, snug_error* error) {
+  return Guard(error, SNUG_INTERNAL, [&] {
+    auto made = std::make_unique<snug_instance>();
+    made->model = model;
+    made->request = model->compiled.create_infer_request();
+    made->unwanted.resize(model->outputs.size());
+    *instance = made.release();
+  });
+}
+
+snug_code Execute(snug_instance* instance, const snug_tensor* inputs, uint32_t input_count, const uint8_t* wanted,
+                  uint32_t, const snug_output_sink* sink, snug_error* error) {
+  return Guard(error, SNUG_INTERNAL, [&] {
+    const auto ports = instance->model->compiled.inputs();
+    for (uint32_t i = 0; i < input_count; ++i) {
+      instance->request.set_input_tensor(i, InputTensor(ports[i], inputs[i]));
+    }
+    BindOutputs(*instance, wanted, sink);
+    instance->request.infer();
+    CopyOutputs(*instance, wanted, sink);
+  });
+}
+
+int32_t Recognises(const char* directory) {
+  using snug::openvino::Format;
+  try {
+    Format format = snug::openvino::FindModel(directory).format;
+    return format == Format::kIr || format == Format::kOnnx ? 2 : format == Format::kSavedModel ? 1 : 0;
+  } catch (...) {
+    return 0;
+  }
+}
+
+}  // namespace
+
+extern "C" SNUG_EXPORT const snug_engine_api* snug_engine_get_api(uint32_t host_abi_version) {
+  static const std::string version = Version();
+  static const snug_engine_api api = {
+      .struct_size = sizeof(snug_engine_api),
+      .abi_version = SNUG_ENGINE_ABI_VERSION,
+      .name = "openvino",
+      .version = version.c_str(),
+      .create = &CreateEngine,
+      .destroy = [](snug_engine* engine) { delete engine; },
+      .load = &LoadModel,
+      .unload = [](snug_model* model) { delete model; },
+      .describe = &DescribeModel,
+      .create_instance = &CreateInstance,
+      .destroy_instance = [](snug_instance* instance) { delete instance; },
+      .execute = &Execute,
+      .recognises = &Recognises,
+      .prefers_process = 0,
+  };
+  return host_abi_version == SNUG_ENGINE_ABI_VERSION ? &api : nullptr;
+}
