@@ -1,4 +1,5 @@
 // model.yaml: strict, because a misspelt key that is silently ignored is found in production.
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -8,6 +9,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <sstream>
 
 #include "repository/limits.h"
 #include "repository/repository.h"
@@ -259,19 +261,44 @@ Status ReadPair(const Origin& origin, const YAML::Node& key_node, const YAML::No
   return key->read(origin, value, config);
 }
 
-Result<ModelConfig> ReadDocument(const Origin& origin, const std::string& text) {
-  const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-  ModelConfig config;
-  if (documents.empty() || documents[0].IsNull()) return config;
-  if (documents.size() > 1) {
-    return origin.At(documents[1].Mark(), "expected one YAML document, got {}", documents.size());
+// Notes where documents begin.
+class DocumentStarts : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override { last = mark; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
   }
-  if (!documents[0].IsMap()) {
-    return origin.At(documents[0].Mark(), "expected lines of `key: value`, got {}; known keys: {}",
-                     Describe(documents[0]), KnownKeys());
+  void OnMapEnd() override {}
+
+  YAML::Mark last;
+};
+
+// Not by YAML::LoadAll: on input such as "]" yaml-cpp 0.7 finds documents without end.
+Status CheckOneDocument(const Origin& origin, const std::string& text) {
+  std::istringstream stream(text);
+  YAML::Parser parser(stream);
+  DocumentStarts starts;
+  const bool second = parser.HandleNextDocument(starts) && parser.HandleNextDocument(starts);
+  return second ? origin.At(starts.last, "expected one YAML document, another one begins here") : Status();
+}
+
+Result<ModelConfig> ReadDocument(const Origin& origin, const std::string& text) {
+  const YAML::Node document = YAML::Load(text);
+  SNUG_RETURN_IF_ERROR(CheckOneDocument(origin, text));
+  ModelConfig config;
+  if (document.IsNull()) return config;
+  if (!document.IsMap()) {
+    return origin.At(document.Mark(), "expected lines of `key: value`, got {}; known keys: {}",
+                     Describe(document), KnownKeys());
   }
   std::vector<std::string> seen;
-  for (const auto& pair : documents[0]) {
+  for (const auto& pair : document) {
     SNUG_RETURN_IF_ERROR(ReadPair(origin, pair.first, pair.second, config, seen));
   }
   return config;
