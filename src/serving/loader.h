@@ -1,0 +1,29 @@
+// From a model's directory to a warm Servable. Blocks; runs on a background thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "engine/engine.h"
+#include "parsers/parser_host.h"
+#include "repository/repository.h"
+#include "serving/servable.h"
+
+namespace snug::serving {
+
+struct LoadContext {
+  engine::EngineHost& engines;
+  parsers::ParserHost& parsers;
+  std::string cache_dir;
+  const Clock& clock;
+  std::function<void()> on_wait;  // see Servable::Parts
+};
+
+// Loads the version with its engine and parser, creates its instances and warms each up. The error says which of these
+// steps failed. `note` gets what is worth knowing of a success.
+Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context, const repository::ModelEntry& entry,
+                                               int64_t version, std::shared_ptr<VersionStats> stats, std::string& note);
+
+}  // namespace snug::serving

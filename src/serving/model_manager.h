@@ -1,0 +1,155 @@
+// The life cycle of models and versions, and the one way to infer and predict.
+//
+// A version: LOADING (engine loads, warm-up on each instance) → READY → UNLOADING (drains) → gone, or UNAVAILABLE with
+// a reason. Loading runs on background threads at low priority. A version that is loaded anew serves on with its old
+// copy until the new one is warm, and keeps it when that fails. Requests in flight keep the copy they use alive.
+//
+// Thread-safe. Infer and Predict never block; Load and Unload answer through their callback, on a background thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/status.h"
+#include "engine/engine.h"
+#include "parsers/parser_host.h"
+#include "repository/repository.h"
+#include "serving/request.h"
+#include "serving/servable.h"
+#include "serving/stats.h"
+#include "serving/sweeper.h"
+#include "serving/task_pool.h"
+
+namespace snug::serving {
+
+enum class State { kLoading, kReady, kUnloading, kUnavailable };
+std::string_view StateName(State state);  // "LOADING", as KServe's repository index says it
+
+struct VersionStatus {
+  std::string name;
+  int64_t version = 0;
+  State state = State::kUnavailable;
+  std::string reason;  // why it is UNAVAILABLE, or what to know of a READY one
+  uint64_t memory_bytes = 0;
+  std::string engine;
+  std::string parser;
+  std::string description;  // the engine's line
+};
+
+// A READY version, for metadata.
+struct ModelDescription {
+  std::string name;
+  int64_t version = 0;
+  std::vector<int64_t> versions;  // all READY ones
+  repository::ModelConfig config;
+  engine::ModelInfo info;
+};
+
+struct ManagerOptions {
+  std::string root;       // the repository
+  std::string cache_dir;  // for engines; empty: none
+  size_t load_threads = 1;
+  const Clock* clock = &SystemClock();
+};
+
+class ModelManager {
+ public:
+  using Done = std::function<void(Status)>;
+
+  // The hosts must outlive the manager.
+  ModelManager(ManagerOptions options, engine::EngineHost& engines, parsers::ParserHost& parsers);
+  ~ModelManager();  // stops: answers what is in flight, frees all models
+
+  // Loads every version of every model in the repository. `done` comes when each is READY or UNAVAILABLE; the error
+  // is the repository's own (it cannot be read), never one model's.
+  void LoadAll(Done done);
+  // Reads the model's directory anew and loads `version` ("" = all; then versions that are no longer there are
+  // unloaded). wait: `done` when loaded, with the first failure; else as soon as loading has begun.
+  void Load(std::string model, std::string version, bool wait, Done done);
+  // NOT_FOUND when it is not here. wait: `done` when its memory is free; else as soon as draining has begun.
+  void Unload(std::string model, std::string version, bool wait, Done done);
+
+  // The model's default version: label "default" if it is READY, else the highest READY one.
+  // NOT_FOUND: no such model or version; UNAVAILABLE: loading, unloading or failed, with the reason;
+  // RESOURCE_EXHAUSTED: queue_limit; DEADLINE_EXCEEDED; INVALID_ARGUMENT: the request does not fit the model.
+  void Infer(InferRequest request, InferCallback done);
+  void Predict(PredictRequest request, PredictCallback done);
+
+  Result<ModelDescription> Describe(std::string_view model, std::string_view version) const;
+  // OK or why it is not ready.
+  Status Ready(std::string_view model, std::string_view version) const;
+  std::vector<VersionStatus> Index() const;  // sorted by name, version
+  struct VersionNumbers {
+    std::string name;
+    int64_t version;
+    std::shared_ptr<VersionStats> stats;
+    bool ready;
+    size_t queue_depth;
+  };
+  // Of all models (`model` empty), all versions of one, or one. Errors as Describe.
+  Result<std::vector<VersionNumbers>> Statistics(std::string_view model, std::string_view version) const;
+  void WriteMetrics(MetricsText& text) const;
+  // Nothing is LOADING.
+  bool Settled() const;
+
+ private:
+  struct Version {
+    State state = State::kLoading;
+    std::string reason;
+    std::string engine, parser;  // as configured
+    uint64_t generation = 0;     // of the newest load or unload; older ones' outcomes are dropped
+    std::shared_ptr<Servable> servable;
+    std::shared_ptr<VersionStats> stats = std::make_shared<VersionStats>();
+  };
+  struct Model {
+    std::map<std::string, int64_t> labels;
+    std::map<int64_t, Version> versions;
+    std::shared_ptr<Servable> standard;  // what a request without a version gets; null: none is READY
+  };
+  struct LoadTask {
+    repository::ModelEntry entry;
+    int64_t version = 0;
+    uint64_t generation = 0;
+    Done done;
+  };
+  using Models = std::map<std::string, Model, std::less<>>;
+
+  template <typename Request, typename Response, typename Call>
+  void Dispatch(Request request, Callback<Response> done, Call call);
+  Result<std::shared_ptr<Servable>> Find(std::string_view model, std::string_view version) const;
+  Result<int64_t> FindVersion(const Model& model, std::string_view name, std::string_view version) const;
+  Status NotReady(std::string_view name, int64_t version, const Version& entry) const;
+
+  void BeginLoad(repository::ModelEntry entry, const std::vector<int64_t>& versions, bool wait, Done done);
+  void RunLoad(LoadTask task);
+  Status Publish(const LoadTask& task, Result<std::shared_ptr<Servable>> loaded, const std::string& note);
+  void BeginUnload(const std::string& model, const std::vector<int64_t>& versions, bool wait, Done done);
+  void Retire(std::shared_ptr<Servable> servable, Done done);
+  void FinishUnload(const std::string& model, int64_t version, uint64_t generation);
+  static void ChooseStandard(Model& model);
+  bool Sweep();
+
+  const ManagerOptions options_;
+  engine::EngineHost& engines_;
+  parsers::ParserHost& parsers_;
+  mutable std::mutex mutex_;
+  Models models_;
+  uint64_t generations_ = 0;
+  std::vector<std::shared_ptr<Servable>> retiring_;
+  std::array<Counter, 17> rejected_;  // by code: requests that found no READY version
+  Sweeper sweeper_;
+  TaskPool control_{1};  // reads model directories, in the order of the calls
+  TaskPool loaders_;
+  TaskPool retirers_;
+};
+
+}  // namespace snug::serving

@@ -1,0 +1,76 @@
+// The manager's numbers as Prometheus text.
+#include <string>
+
+#include "serving/model_manager.h"
+
+namespace snug::serving {
+namespace {
+
+using Numbers = ModelManager::VersionNumbers;
+
+std::string Labels(const Numbers& numbers) {
+  return MetricLabels({{"model", numbers.name}, {"version", std::to_string(numbers.version)}});
+}
+
+template <typename Value>
+void Each(MetricsText& text, const std::vector<Numbers>& all, std::string_view name, std::string_view type,
+          std::string_view help, Value value) {
+  text.Family(name, type, help);
+  for (const Numbers& numbers : all) text.Sample(Labels(numbers), value(numbers));
+}
+
+double SecondsOf(const Counter& nanoseconds) { return static_cast<double>(nanoseconds.value()) * 1e-9; }
+
+void WriteRequests(MetricsText& text, const std::vector<Numbers>& all) {
+  text.Family("snug_requests_total", "counter", "Requests answered, by gRPC code.");
+  for (const Numbers& numbers : all) {
+    for (size_t code = 0; code < numbers.stats->requests.size(); ++code) {
+      uint64_t count = numbers.stats->requests[code].value();
+      if (count == 0 && code != 0) continue;
+      text.Sample(Labels(numbers) + "," + MetricLabels({{"code", CodeName(static_cast<Code>(code))}}),
+                  static_cast<double>(count));
+    }
+  }
+}
+
+void WriteHistogram(MetricsText& text, const std::vector<Numbers>& all, std::string_view name, std::string_view help,
+                    LatencyHistogram VersionStats::*histogram) {
+  text.Family(name, "histogram", help);
+  for (const Numbers& numbers : all) text.Sample(Labels(numbers), (*numbers.stats).*histogram);
+}
+
+}  // namespace
+
+void ModelManager::WriteMetrics(MetricsText& text) const {
+  const auto all = *Statistics("", "");
+  WriteRequests(text, all);
+  WriteHistogram(text, all, "snug_request_seconds", "From a request's arrival to its answer.",
+                 &VersionStats::request_latency);
+  WriteHistogram(text, all, "snug_queue_seconds", "Waiting for an instance.", &VersionStats::queue_latency);
+  Each(text, all, "snug_compute_seconds_total", "counter", "Seconds in the engine, summed over the instances.",
+       [](const Numbers& n) { return SecondsOf(n.stats->compute_ns); });
+  Each(text, all, "snug_parse_seconds_total", "counter", "Seconds in the parser before the engine.",
+       [](const Numbers& n) { return SecondsOf(n.stats->parse_ns); });
+  Each(text, all, "snug_format_seconds_total", "counter", "Seconds in the parser after the engine.",
+       [](const Numbers& n) { return SecondsOf(n.stats->format_ns); });
+  Each(text, all, "snug_executions_total", "counter", "Calls of the engine.",
+       [](const Numbers& n) { return static_cast<double>(n.stats->executions.value()); });
+  Each(text, all, "snug_retries_total", "counter", "Executions repeated because the engine's process had died.",
+       [](const Numbers& n) { return static_cast<double>(n.stats->retries.value()); });
+  Each(text, all, "snug_model_memory_bytes", "gauge", "Bytes that unloading gives back, as the engine tells.",
+       [](const Numbers& n) { return n.ready ? static_cast<double>(n.stats->memory_bytes.load()) : 0.0; });
+  Each(text, all, "snug_model_ready", "gauge", "1 while the version takes requests.",
+       [](const Numbers& n) { return n.ready ? 1.0 : 0.0; });
+  Each(text, all, "snug_queue_depth", "gauge", "Requests that wait for an instance.",
+       [](const Numbers& n) { return static_cast<double>(n.queue_depth); });
+  Each(text, all, "snug_inflight", "gauge", "Requests taken and not yet answered.",
+       [](const Numbers& n) { return static_cast<double>(n.stats->in_flight.load()); });
+  text.Family("snug_rejected_requests_total", "counter", "Requests that found no READY version, by gRPC code.");
+  for (size_t code = 1; code < rejected_.size(); ++code) {
+    if (uint64_t count = rejected_[code].value(); count > 0) {
+      text.Sample(MetricLabels({{"code", CodeName(static_cast<Code>(code))}}), static_cast<double>(count));
+    }
+  }
+}
+
+}  // namespace snug::serving

@@ -1,0 +1,62 @@
+// What both protocols translate to and from: requests and answers without a protocol.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "base/tensor.h"
+
+namespace snug::serving {
+
+// Set by the client's side when nobody waits for the answer any more.
+using CancelFlag = std::shared_ptr<std::atomic<bool>>;
+
+// What every request carries.
+struct RequestHead {
+  std::string model;
+  std::string version;  // a number, a label, or empty: the model's default
+  TimePoint arrival;    // of the request at the server; latencies count from here
+  TimePoint deadline = TimePoint::max();
+  CancelFlag cancelled;  // may be null
+};
+
+struct InferRequest : RequestHead {
+  std::vector<Tensor> inputs;        // any order; buffers own their bytes or borrow the protocol message's
+  std::vector<std::string> outputs;  // wanted ones, in the order of the answer; empty: all
+};
+
+struct InferResponse {
+  std::string model;
+  int64_t version = 0;
+  std::vector<Tensor> outputs;
+};
+
+struct PredictRequest : RequestHead {
+  std::string content_type;
+  std::string_view payload;
+  std::shared_ptr<void> payload_owner;  // keeps payload's bytes
+  std::map<std::string, std::string> parameters;
+};
+
+struct PredictResponse {
+  std::string model;
+  int64_t version = 0;
+  std::string content_type;
+  std::string payload;
+};
+
+// Called exactly once, on any thread: a worker's, the sweeper's, or the caller's own before the call returns.
+template <typename T>
+using Callback = std::function<void(Result<T>)>;
+using InferCallback = Callback<InferResponse>;
+using PredictCallback = Callback<PredictResponse>;
+
+}  // namespace snug::serving

@@ -1,0 +1,317 @@
+#include "serving/servable.h"
+
+#include <future>
+#include <latch>
+#include <utility>
+
+#include "base/log.h"
+#include "serving/checks.h"
+
+namespace snug::serving {
+namespace {
+
+// Sizes tried for free dimensions but the batch: 32 suits images and sequences, 1 what must match something, then
+// what common image and audio models need.
+constexpr int64_t kWarmupFreeDims[] = {32, 1, 224, 512};
+
+// Twice as many as instances: of each instance's two, one waits for the execution while the other parses or formats.
+constexpr size_t kParseThreadsPerInstance = 2;
+
+std::vector<TensorView> Views(const std::vector<Tensor>& tensors) {
+  std::vector<TensorView> views;
+  views.reserve(tensors.size());
+  for (const Tensor& tensor : tensors) views.push_back(tensor.View());
+  return views;
+}
+
+uint64_t Nanoseconds(Duration d) { return d.count() > 0 ? static_cast<uint64_t>(d.count()) : 0; }
+
+}  // namespace
+
+// A client's request, from the queue to its one answer.
+template <typename Request, typename Response>
+class Servable::RequestJob : public Job {
+ public:
+  explicit RequestJob(Servable& servable) : servable_(servable) {}
+
+  void Take(Request& request, Callback<Response>& done) {
+    deadline = request.deadline;
+    cancelled = request.cancelled;
+    request_ = std::move(request);
+    done_ = std::move(done);
+  }
+  void GiveBack(Request& request, Callback<Response>& done) {
+    request = std::move(request_);
+    done = std::move(done_);
+  }
+  void Fail(const Status& status) override { Answer(status); }
+
+ protected:
+  void Answer(Result<Response> answer) {
+    servable_.Finished(answer.status().code(), request_.arrival);
+    done_(std::move(answer));
+  }
+
+  Servable& servable_;
+  Request request_;
+
+ private:
+  Callback<Response> done_;
+};
+
+class Servable::InferJob : public RequestJob<InferRequest, InferResponse> {
+ public:
+  InferJob(Servable& servable, std::vector<uint8_t> wanted) : RequestJob(servable), wanted_(std::move(wanted)) {}
+
+  void Run(engine::Instance* instance) override {
+    servable_.Started(*this);
+    auto outputs = servable_.Execute(*instance, request_.inputs, wanted_, *this);
+    if (!outputs.ok()) return Fail(outputs.status());
+    ArrangeOutputs(request_.outputs, *outputs);
+    Answer(InferResponse{servable_.name_, servable_.version_, *std::move(outputs)});
+  }
+
+ private:
+  const std::vector<uint8_t> wanted_;
+};
+
+// On a parse thread.
+class Servable::PredictJob : public RequestJob<PredictRequest, PredictResponse> {
+ public:
+  using RequestJob::RequestJob;
+  void Run(engine::Instance*) override { Answer(servable_.ParseAndExecute(request_, *this)); }
+};
+
+// The execution within a payload request; a parse thread waits for it.
+class Servable::ExecuteJob : public Job {
+ public:
+  ExecuteJob(Servable& servable, const std::vector<Tensor>& inputs) : servable_(servable), inputs_(inputs) {}
+
+  std::future<Result<std::vector<Tensor>>> outputs() { return outputs_.get_future(); }
+  void Run(engine::Instance* instance) override {
+    servable_.Started(*this);
+    outputs_.set_value(servable_.Execute(*instance, inputs_, {}, *this));
+  }
+  void Fail(const Status& status) override { outputs_.set_value(status); }
+
+ private:
+  Servable& servable_;
+  const std::vector<Tensor>& inputs_;
+  std::promise<Result<std::vector<Tensor>>> outputs_;
+};
+
+// Zeros on one instance. All jobs of a round wait for each other, so that no thread takes two.
+class Servable::WarmJob : public Job {
+ public:
+  WarmJob(const std::vector<Tensor>& inputs, std::shared_ptr<std::latch> round)
+      : inputs_(inputs), round_(std::move(round)) {}
+
+  std::future<Status> outcome() { return outcome_.get_future(); }
+  void Run(engine::Instance* instance) override {
+    round_->arrive_and_wait();
+    outcome_.set_value(instance->Execute(Views(inputs_), {}).status());
+  }
+  void Fail(const Status& status) override { outcome_.set_value(status); }
+
+ private:
+  const std::vector<Tensor>& inputs_;
+  const std::shared_ptr<std::latch> round_;
+  std::promise<Status> outcome_;
+};
+
+Servable::Servable(Parts parts)
+    : name_(std::move(parts.name)),
+      version_(parts.version),
+      config_(std::move(parts.config)),
+      model_(std::move(parts.model)),
+      info_(model_->info()),
+      engine_process_(model_->process_id()),
+      instances_(std::move(parts.instances)),
+      parser_(std::move(parts.parser)),
+      stats_(std::move(parts.stats)),
+      clock_(*parts.clock),
+      on_wait_(std::move(parts.on_wait)),
+      payloads_(static_cast<size_t>(config_.queue_limit)),
+      executions_(static_cast<size_t>(config_.queue_limit)) {
+  stats_->memory_bytes = info_.memory_bytes;
+  for (auto& instance : instances_) {
+    instance_threads_.emplace_back([this, raw = instance.get()] { Work(executions_, raw); });
+  }
+  for (size_t i = parser_ ? kParseThreadsPerInstance * instances_.size() : 0; i > 0; --i) {
+    parse_threads_.emplace_back([this] { Work(payloads_, nullptr); });
+  }
+}
+
+Servable::~Servable() { Stop(); }
+
+void Servable::Work(WorkQueue& queue, engine::Instance* instance) {
+  while (std::unique_ptr<Job> job = queue.Pop()) {
+    Status wanted = StillWanted(*job, clock_.Now());
+    if (wanted.ok()) {
+      job->Run(instance);
+    } else {
+      job->Fail(wanted);
+    }
+  }
+}
+
+Status Servable::Warm(std::string& note) {
+  if (!HasGuessedDims(info_.inputs)) return WarmOnce(1);
+  Status first;
+  for (int64_t free_dim : kWarmupFreeDims) {
+    Status status = WarmOnce(free_dim);
+    // A crash or a full memory is no wrong guess.
+    if (status.ok() || status.code() == Code::kUnavailable || status.code() == Code::kResourceExhausted) return status;
+    if (first.ok()) first = status;
+  }
+  note = fmt::format("not warmed up: zeros for {} gave {}", SpecsText(info_.inputs), first.ToString());
+  return {};
+}
+
+Status Servable::WarmOnce(int64_t free_dim) {
+  SNUG_ASSIGN_OR_RETURN(const std::vector<Tensor> inputs, ZeroInputs(info_.inputs, free_dim));
+  auto round = std::make_shared<std::latch>(static_cast<ptrdiff_t>(instances_.size()));
+  std::vector<std::future<Status>> outcomes;
+  for (size_t i = 0; i < instances_.size(); ++i) {
+    auto job = std::make_unique<WarmJob>(inputs, round);
+    outcomes.push_back(job->outcome());
+    std::unique_ptr<Job> queued = std::move(job);
+    bool waits = false;
+    executions_.PushUnbounded(queued, &waits);
+  }
+  Status status;
+  for (auto& outcome : outcomes) {
+    Status one = outcome.get();
+    if (status.ok()) status = std::move(one);
+  }
+  return status;
+}
+
+template <typename ConcreteJob, typename Request, typename Done>
+bool Servable::Admit(WorkQueue& queue, std::unique_ptr<ConcreteJob> job, Request& request, Done& done) {
+  ConcreteJob* concrete = job.get();
+  const bool may_end = request.deadline != TimePoint::max() || request.cancelled;
+  concrete->queued = clock_.Now();
+  concrete->Take(request, done);
+  stats_->in_flight.fetch_add(1, std::memory_order_relaxed);
+  bool waits = false;
+  std::unique_ptr<Job> queued = std::move(job);
+  auto pushed = queue.Push(queued, &waits);
+  if (pushed == WorkQueue::Pushed::kYes) {
+    if (waits && may_end) on_wait_();
+    return true;
+  }
+  if (pushed == WorkQueue::Pushed::kFull) {
+    concrete->Fail(Error(Code::kResourceExhausted,
+                         "model \"{}\" version {}: {} requests wait already (queue_limit {}); send fewer at a time, or "
+                         "raise queue_limit or instances in model.yaml",
+                         name_, version_, queue.limit(), config_.queue_limit));
+    return true;
+  }
+  concrete->GiveBack(request, done);
+  stats_->in_flight.fetch_sub(1, std::memory_order_relaxed);
+  return false;
+}
+
+bool Servable::Infer(InferRequest& request, InferCallback& done) {
+  Status status = ArrangeInputs(info_.inputs, request.inputs);
+  auto wanted = status.ok() ? WantedOutputs(info_.outputs, request.outputs) : Result<std::vector<uint8_t>>(status);
+  if (wanted.ok()) return Admit(executions_, std::make_unique<InferJob>(*this, *std::move(wanted)), request, done);
+  stats_->Finished(wanted.status().code(), clock_.Now() - request.arrival);
+  done(wanted.status().Annotate(fmt::format("model \"{}\" version {}", name_, version_)));
+  return true;
+}
+
+bool Servable::Predict(PredictRequest& request, PredictCallback& done) {
+  if (parser_) return Admit(payloads_, std::make_unique<PredictJob>(*this), request, done);
+  stats_->Finished(Code::kFailedPrecondition, clock_.Now() - request.arrival);
+  done(FailedPrecondition("model \"{}\" version {} has no parser, so it takes tensors only (KServe v2 infer); name a "
+                          "parser in its model.yaml to send it payloads",
+                          name_, version_));
+  return true;
+}
+
+void Servable::Started(const Job& job) {
+  const Duration waited = clock_.Now() - job.queued;
+  stats_->queue_latency.Observe(waited);
+  stats_->queue_ns.Add(Nanoseconds(waited));
+}
+
+Result<std::vector<Tensor>> Servable::Execute(engine::Instance& instance, const std::vector<Tensor>& inputs,
+                                              const std::vector<uint8_t>& wanted, const Job& job) {
+  const std::vector<TensorView> views = Views(inputs);
+  stats_->inferences.Add(Items(inputs));
+  for (int attempt = 0;; ++attempt) {
+    const TimePoint begun = clock_.Now();
+    auto outputs = instance.Execute(views, wanted);
+    const TimePoint now = clock_.Now();
+    stats_->compute_ns.Add(Nanoseconds(now - begun));
+    stats_->executions.Add();
+    const bool died = outputs.status().code() == Code::kUnavailable;
+    if (!died || attempt == kExecuteRetriesMax || !StillWanted(job, now).ok()) return outputs;
+    stats_->retries.Add();
+    log::Warning("the engine's process died, trying the request again",
+                 {{"model", name_}, {"version", std::to_string(version_)}, {"reason", outputs.status().text()}});
+  }
+}
+
+Result<PredictResponse> Servable::ParseAndExecute(const PredictRequest& request, const Job& job) {
+  const TimePoint begun = clock_.Now();
+  auto parsed = parser_->Parse({request.content_type, request.payload, &request.parameters});
+  stats_->parse_ns.Add(Nanoseconds(clock_.Now() - begun));
+  if (!parsed.ok()) return parsed.status();
+  SNUG_ASSIGN_OR_RETURN(const std::vector<Tensor> outputs, ExecuteOnInstance((*parsed)->inputs(), job, begun));
+  const TimePoint executed = clock_.Now();
+  auto answer = (*parsed)->Format(Views(outputs));
+  stats_->format_ns.Add(Nanoseconds(clock_.Now() - executed));
+  if (!answer.ok()) return answer.status();
+  return PredictResponse{name_, version_, std::move(answer->content_type), std::move(answer->data)};
+}
+
+Result<std::vector<Tensor>> Servable::ExecuteOnInstance(const std::vector<Tensor>& inputs, const Job& parent,
+                                                        TimePoint parse_begun) {
+  auto job = std::make_unique<ExecuteJob>(*this, inputs);
+  // So that its waiting counts from the first queue, less the parsing between.
+  job->queued = clock_.Now() - (parse_begun - parent.queued);
+  job->deadline = parent.deadline;
+  job->cancelled = parent.cancelled;
+  auto outputs = job->outputs();
+  std::unique_ptr<Job> queued = std::move(job);
+  bool waits = false;
+  executions_.PushUnbounded(queued, &waits);  // open as long as parse threads run; at most one each
+  if (waits) on_wait_();
+  return outputs.get();
+}
+
+bool Servable::Sweep(TimePoint now) {
+  for (WorkQueue* queue : {&payloads_, &executions_}) {
+    for (auto& job : queue->TakeUnwanted(now)) job->Fail(StillWanted(*job, now));
+  }
+  return queue_depth() > 0;
+}
+
+void Servable::Stop() {
+  std::lock_guard lock(stopping_);
+  payloads_.Close();
+  for (auto& thread : parse_threads_) thread.join();
+  parse_threads_.clear();
+  executions_.Close();
+  for (auto& thread : instance_threads_) thread.join();
+  instance_threads_.clear();
+  parser_.reset();
+  instances_.clear();
+  model_.reset();
+}
+
+uint64_t Servable::Items(const std::vector<Tensor>& inputs) const {
+  const bool batched = info_.batch_is_free && !inputs.empty() && !inputs[0].shape.empty();
+  return batched ? static_cast<uint64_t>(inputs[0].shape[0]) : 1;
+}
+
+void Servable::Finished(Code code, TimePoint arrival) {
+  stats_->Finished(code, clock_.Now() - arrival);
+  stats_->in_flight.fetch_sub(1, std::memory_order_relaxed);
+  stats_->last_inference_ms.store(static_cast<int64_t>(clock_.WallSeconds() * 1e3), std::memory_order_relaxed);
+}
+
+}  // namespace snug::serving

@@ -1,0 +1,113 @@
+// One loaded version of a model: its instances, their threads, the queue before them, and its numbers.
+//
+// Each instance has a thread of its own for life (engines tie streams to threads), which takes requests from one
+// shared queue, so no instance idles while a request waits. Payloads of a model with a parser pass through parse
+// threads first: while an instance executes one request, the next is being parsed and the last one formatted, and the
+// engine never waits for either.
+//
+// Requests are checked on the caller's thread, which never blocks. An engine process that dies under a request is
+// tried once more (kExecuteRetriesMax): the engine restarts it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "engine/engine.h"
+#include "parsers/parser_host.h"
+#include "repository/repository.h"
+#include "serving/request.h"
+#include "serving/stats.h"
+#include "serving/work_queue.h"
+
+namespace snug::serving {
+
+constexpr int kExecuteRetriesMax = 1;
+
+class Servable {
+ public:
+  struct Parts {
+    std::string name;
+    int64_t version = 0;
+    repository::ModelConfig config;
+    std::unique_ptr<engine::Model> model;
+    std::vector<std::unique_ptr<engine::Instance>> instances;
+    std::unique_ptr<parsers::Parser> parser;  // null: tensor requests only
+    std::shared_ptr<VersionStats> stats;
+    const Clock* clock = nullptr;
+    std::function<void()> on_wait;  // called when a request has to wait: Sweep soon, and again while it says true
+  };
+
+  // Starts the threads. Requests may come at once; those of Warm run before them.
+  explicit Servable(Parts parts);
+  ~Servable();  // Stop()
+
+  // Executes zeros once on each instance, on its thread. Call before the first request. The error says what failed;
+  // `note` gets a text when no guess of the free dimensions was right, which is no error.
+  Status Warm(std::string& note);
+
+  // False when it is closed: request and callback are untouched, another version may take them. True: the callback
+  // has been or will be called.
+  bool Infer(InferRequest& request, InferCallback& done);
+  bool Predict(PredictRequest& request, PredictCallback& done);
+
+  // Answers the waiting requests that are expired or cancelled. True while others wait.
+  bool Sweep(TimePoint now);
+
+  // Refuses further requests, answers all it has taken, then frees the model. Blocks; any thread but its own.
+  void Stop();
+
+  const std::string& name() const { return name_; }
+  int64_t version() const { return version_; }
+  const repository::ModelConfig& config() const { return config_; }
+  const engine::ModelInfo& info() const { return info_; }
+  bool has_parser() const { return parser_ != nullptr; }
+  int64_t engine_process() const { return engine_process_; }
+  // Requests that wait for an instance or a parse thread.
+  size_t queue_depth() const { return payloads_.size() + executions_.size(); }
+
+ private:
+  template <typename Request, typename Response>
+  class RequestJob;
+  class InferJob;
+  class PredictJob;
+  class ExecuteJob;
+  class WarmJob;
+
+  template <typename ConcreteJob, typename Request, typename Done>
+  bool Admit(WorkQueue& queue, std::unique_ptr<ConcreteJob> job, Request& request, Done& done);
+  void Work(WorkQueue& queue, engine::Instance* instance);
+  void Started(const Job& job);
+  Result<std::vector<Tensor>> Execute(engine::Instance& instance, const std::vector<Tensor>& inputs,
+                                      const std::vector<uint8_t>& wanted, const Job& job);
+  Result<PredictResponse> ParseAndExecute(const PredictRequest& request, const Job& job);
+  Result<std::vector<Tensor>> ExecuteOnInstance(const std::vector<Tensor>& inputs, const Job& parent,
+                                                TimePoint parse_begun);
+  Status WarmOnce(int64_t free_dim);
+  uint64_t Items(const std::vector<Tensor>& inputs) const;
+  void Finished(Code code, TimePoint arrival);
+
+  const std::string name_;
+  const int64_t version_;
+  const repository::ModelConfig config_;
+  std::unique_ptr<engine::Model> model_;
+  const engine::ModelInfo info_;
+  const int64_t engine_process_;
+  std::vector<std::unique_ptr<engine::Instance>> instances_;
+  std::unique_ptr<parsers::Parser> parser_;
+  const std::shared_ptr<VersionStats> stats_;
+  const Clock& clock_;
+  const std::function<void()> on_wait_;  // see Parts
+  WorkQueue payloads_;    // to be parsed
+  WorkQueue executions_;  // for the instances
+  std::vector<std::thread> parse_threads_;
+  std::vector<std::thread> instance_threads_;
+  std::mutex stopping_;
+};
+
+}  // namespace snug::serving

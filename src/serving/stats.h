@@ -1,0 +1,40 @@
+// What is counted of one model version. Plain atomics: a request touches no lock and looks nothing up.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "base/metrics.h"
+#include "base/status.h"
+
+namespace snug::serving {
+
+struct VersionStats {
+  std::array<Counter, 17> requests;  // by code
+  LatencyHistogram request_latency;  // arrival to answer
+  LatencyHistogram queue_latency;    // waiting for an instance
+  Counter success_ns, failure_ns;    // arrival to answer
+  Counter queue_ns;
+  Counter parse_ns, compute_ns, format_ns;
+  Counter executions;
+  Counter inferences;  // items: the first dimension of the first input where the batch is free, else 1 each
+  Counter retries;     // executions repeated because the engine's process had died
+  std::atomic<int64_t> in_flight{0};
+  std::atomic<uint64_t> memory_bytes{0};
+  std::atomic<int64_t> last_inference_ms{0};  // since 1970
+
+  void Finished(Code code, Duration latency) {
+    requests[static_cast<size_t>(code) < requests.size() ? static_cast<size_t>(code) : 2].Add();
+    request_latency.Observe(latency);
+    (code == Code::kOk ? success_ns : failure_ns).Add(static_cast<uint64_t>(latency.count() > 0 ? latency.count() : 0));
+  }
+  uint64_t Succeeded() const { return requests[0].value(); }
+  uint64_t Failed() const {
+    uint64_t sum = 0;
+    for (size_t i = 1; i < requests.size(); ++i) sum += requests[i].value();
+    return sum;
+  }
+};
+
+}  // namespace snug::serving

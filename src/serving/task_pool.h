@@ -1,0 +1,37 @@
+// A few threads for slow background work: loading, unloading. Threads start when first needed.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace snug::serving {
+
+// Thread-safe.
+class TaskPool {
+ public:
+  explicit TaskPool(size_t threads_max) : threads_max_(threads_max) {}
+  ~TaskPool() { Stop(); }
+
+  // FIFO. Dropped after Stop.
+  void Post(std::function<void()> task);
+  // Waits for the tasks that run; those that have not begun are dropped.
+  void Stop();
+
+ private:
+  void Work();
+
+  const size_t threads_max_;
+  std::mutex mutex_;
+  std::condition_variable ready_;
+  std::deque<std::function<void()>> tasks_;
+  std::vector<std::thread> threads_;
+  size_t idle_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace snug::serving

@@ -1,0 +1,64 @@
+#include "serving/work_queue.h"
+
+#include <algorithm>
+
+namespace snug::serving {
+
+Status StillWanted(const Job& job, TimePoint now) {
+  if (job.cancelled && job.cancelled->load(std::memory_order_relaxed)) {
+    return Status(Code::kCancelled, "the client cancelled the request before it was executed");
+  }
+  if (now < job.deadline) return {};
+  return Error(Code::kDeadlineExceeded, "the deadline passed after {:.3f} s of waiting for an instance",
+               Seconds(now - job.queued));
+}
+
+WorkQueue::Pushed WorkQueue::Push(std::unique_ptr<Job>& job, bool* waits) { return PushUpTo(limit_, job, waits); }
+
+WorkQueue::Pushed WorkQueue::PushUpTo(size_t limit, std::unique_ptr<Job>& job, bool* waits) {
+  {
+    std::lock_guard lock(mutex_);
+    if (closed_) return Pushed::kClosed;
+    if (jobs_.size() >= limit + idle_workers_) return Pushed::kFull;
+    jobs_.push_back(std::move(job));
+    *waits = jobs_.size() > idle_workers_;
+  }
+  ready_.notify_one();
+  return Pushed::kYes;
+}
+
+std::unique_ptr<Job> WorkQueue::Pop() {
+  std::unique_lock lock(mutex_);
+  ++idle_workers_;
+  ready_.wait(lock, [&] { return !jobs_.empty() || closed_; });
+  --idle_workers_;
+  if (jobs_.empty()) return nullptr;
+  std::unique_ptr<Job> job = std::move(jobs_.front());
+  jobs_.pop_front();
+  return job;
+}
+
+std::vector<std::unique_ptr<Job>> WorkQueue::TakeUnwanted(TimePoint now) {
+  std::vector<std::unique_ptr<Job>> taken;
+  std::lock_guard lock(mutex_);
+  auto keep = std::stable_partition(jobs_.begin(), jobs_.end(),
+                                    [&](const auto& job) { return StillWanted(*job, now).ok(); });
+  std::move(keep, jobs_.end(), std::back_inserter(taken));
+  jobs_.erase(keep, jobs_.end());
+  return taken;
+}
+
+void WorkQueue::Close() {
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  ready_.notify_all();
+}
+
+size_t WorkQueue::size() const {
+  std::lock_guard lock(mutex_);
+  return jobs_.size();
+}
+
+}  // namespace snug::serving
