@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Makes the small models of tests and benchmarks: build/models-src/{tiny,magika,silero} (README.md says what they are).
+# Needs `tools/setup/venvs.sh convert`. Costs nothing when nothing changed.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source-path=SCRIPTDIR source=common.sh
+. "$here/common.sh"
+
+place() {
+  install -D -m 644 "$models"/src/extra/magika/models/standard_v3_3/model.onnx "$models/magika/model.onnx"
+  install -D -m 644 "$models"/src/extra/silero_vad/data/silero_vad_openvino_16k.onnx "$models/silero/model.onnx"
+}
+
+tiny() { TF_CPP_MIN_LOG_LEVEL=2 "$python" "$here/tiny.py" "$models/tiny"; }
+
+step extra-fetch "magika and silero: fetching (26 MB)" "$root/tools/setup/requirements/extra.txt" "$here/common.sh" -- \
+  fetch_and_unpack extra
+step extra-place "magika and silero: placing the models" "$here/extra.sh" -- place
+step extra-tiny "tiny: making the model" "$here/tiny.py" -- tiny
