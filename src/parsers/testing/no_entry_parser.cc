@@ -1,0 +1,6 @@
+// A library that is no parser.
+#include <parser.h>
+
+extern "C" SNUG_EXPORT int snug_something_else() {
+  return 0;
+}
