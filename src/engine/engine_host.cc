@@ -11,9 +11,17 @@
 #include "engine/local_model.h"
 #include "engine/options.h"
 #include "engine/plugin.h"
+#include "engine/process_model.h"
 
 namespace snug::engine {
 namespace {
+
+// "ocr/3" of "/srv/models/ocr/3": enough for people to know it by.
+std::string ModelLabel(const std::string& directory) {
+  std::filesystem::path path = std::filesystem::path(directory).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  return (path.parent_path().filename() / path.filename()).string();
+}
 
 class Host : public EngineHost {
  public:
@@ -47,10 +55,28 @@ class Host : public EngineHost {
     SNUG_ASSIGN_OR_RETURN(std::string path, FindPlugin(options_.plugin_dirs, engine));
     SNUG_ASSIGN_OR_RETURN(std::string options,
                           MergeOptions(request.options_json, request.threads, request.instances));
-    return LoadHere(request, path, options);
+    SNUG_ASSIGN_OR_RETURN(bool own_process, WantsProcess(request, path));
+    return own_process ? LoadApart(request, path, options) : LoadHere(request, path, options);
   }
 
  private:
+  // A plug-in that is wanted in a process is not even opened here.
+  Result<bool> WantsProcess(const LoadRequest& request, const std::string& path) const {
+    if (request.isolation != Isolation::kDefault) return request.isolation == Isolation::kProcess;
+    SNUG_ASSIGN_OR_RETURN(auto plugin, PluginAt(path));
+    return plugin->api().prefers_process != 0;
+  }
+
+  Result<std::unique_ptr<Model>> LoadApart(const LoadRequest& request, const std::string& path,
+                                           const std::string& options_json) {
+    ProcessOptions options;
+    options.program = options_.engine_program;
+    options.label = ModelLabel(request.directory);
+    options.load = {path, request.directory, options_json, request.cache_dir, request.threads * request.instances,
+                    options_.output_bytes_max};
+    return LoadInOwnProcess(std::move(options));
+  }
+
   Result<std::unique_ptr<Model>> LoadHere(const LoadRequest& request, const std::string& path,
                                           const std::string& options_json) {
     SNUG_ASSIGN_OR_RETURN(std::shared_ptr<LocalEngine> engine, EngineAt(path, request.cache_dir));
@@ -62,11 +88,7 @@ class Host : public EngineHost {
     auto path = FindPlugin(options_.plugin_dirs, name);
     if (!path.ok()) return 0;
     auto plugin = PluginAt(*path);
-    if (!plugin.ok()) {
-      log::Warning("engine left out", {{"engine", name}, {"reason", plugin.status().text()}});
-      return 0;
-    }
-    if ((*plugin)->api().recognises == nullptr) return 0;
+    if (!plugin.ok() || (*plugin)->api().recognises == nullptr) return 0;
     try {
       return (*plugin)->api().recognises(directory.c_str());
     } catch (...) {
@@ -75,13 +97,14 @@ class Host : public EngineHost {
     }
   }
 
+  // Opened once: a library that failed is not tried again for the life of this host, nor complained about twice.
   Result<std::shared_ptr<const Plugin>> PluginAt(const std::string& path) const {
     std::lock_guard lock(mutex_);
     auto found = plugins_.find(path);
     if (found != plugins_.end()) return found->second;
-    SNUG_ASSIGN_OR_RETURN(auto plugin, Plugin::Open(path));
-    plugins_.emplace(path, plugin);
-    return plugin;
+    auto opened = Plugin::Open(path);
+    if (!opened.ok()) log::Warning("engine plug-in is unusable", {{"path", path}, {"reason", opened.status().text()}});
+    return plugins_.emplace(path, std::move(opened)).first->second;
   }
 
   Result<std::shared_ptr<LocalEngine>> EngineAt(const std::string& path, const std::string& cache_dir) {
@@ -97,7 +120,7 @@ class Host : public EngineHost {
 
   const HostOptions options_;
   mutable std::mutex mutex_;
-  mutable std::map<std::string, std::shared_ptr<const Plugin>> plugins_;
+  mutable std::map<std::string, Result<std::shared_ptr<const Plugin>>> plugins_;  // failures too
   std::map<std::pair<std::string, std::string>, std::shared_ptr<LocalEngine>> engines_;
 };
 
