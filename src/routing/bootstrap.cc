@@ -13,7 +13,7 @@ using nlohmann::json;
 constexpr const char* kType = "@type";
 constexpr const char* kAdsCluster = "snug_controller";    // model clusters are "g/…" and "r/…"
 constexpr const char* kClusterHeader = "x-snug-cluster";  // written by front_door_module.cc
-constexpr const char* kTargetHeader = "x-snug-target";    // likewise: `model "ocr"`
+constexpr const char* kTargetHeader = "x-snug-target";    // likewise: `model "ocr"`; goes to the copy, too
 constexpr int kStreamWindowBytes = 1 << 20;
 constexpr int kConnectionWindowBytes = 16 << 20;
 constexpr int kStreamsPerConnectionMax = 1000;
@@ -130,7 +130,7 @@ json RouteConfig(const BootstrapOptions& options) {
   json host = {{"name", "models"},
                {"domains", json::array({"*"})},
                {"request_body_buffer_limit", options.retry_body_bytes_max},
-               {"request_headers_to_remove", json::array({kClusterHeader, kTargetHeader})},
+               {"request_headers_to_remove", json::array({kClusterHeader})},
                {"routes", json::array({{{"match", {{"prefix", "/"}}}, {"route", route}}})}};
   return {{"name", "models"}, {"virtual_hosts", json::array({host})}};
 }
@@ -160,10 +160,11 @@ json ConnectionManager(const BootstrapOptions& options) {
       {"stat_prefix", "front_door"},
       {"codec_type", "AUTO"},
       {"generate_request_id", false},
-      // With no internal addresses Envoy strips the x-envoy-* headers by which a client could set retries and
-      // timeouts.
+      // Nobody is internal (an empty list would mean loopback and private networks), so that Envoy strips the
+      // x-envoy-* headers by which a client could set its own retries and timeouts.
       {"use_remote_address", true},
-      {"internal_address_config", {{"unix_sockets", false}}},
+      {"internal_address_config",
+       {{"cidr_ranges", json::array({{{"address_prefix", "255.255.255.255"}, {"prefix_len", 32}}})}}},
       {"normalize_path", true},
       {"server_header_transformation", "PASS_THROUGH"},
       {"request_headers_timeout", "10s"},
