@@ -16,11 +16,14 @@ union Ancillary {
   char bytes[CMSG_SPACE(kPassedFdsMax * sizeof(int))];
 };
 
-Status Gone() { return Unavailable("the engine process's channel is closed"); }
+Status Gone() {
+  return Unavailable("the engine process's channel is closed");
+}
 
 Status ChannelError(std::string_view step) {
   if (errno == EPIPE || errno == ECONNRESET || errno == ENOTCONN) return Gone();
-  if (errno == EAGAIN || errno == EWOULDBLOCK) return Error(Code::kDeadlineExceeded, "{}: nothing came in time", step);
+  if (errno == EAGAIN || errno == EWOULDBLOCK)
+    return Error(Code::kDeadlineExceeded, "{}: nothing came in time", step);
   return ErrnoError(errno, step);
 }
 
@@ -84,7 +87,8 @@ Result<size_t> Receive(int socket, std::span<std::byte> bytes, std::vector<os::U
   if (n < 0) return ChannelError("receive from the engine process");
   Detach(message, fds);
   if (n == 0) return Gone();
-  if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) return Internal("an oversized message on a channel");
+  if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0)
+    return Internal("an oversized message on a channel");
   return static_cast<size_t>(n);
 }
 
@@ -98,8 +102,12 @@ Status ReceiveAll(int socket, std::span<std::byte> bytes, std::vector<os::Unique
 
 }  // namespace
 
-Result<std::pair<os::UniqueFd, os::UniqueFd>> ControlPair() { return Pair(SOCK_STREAM); }
-Result<std::pair<os::UniqueFd, os::UniqueFd>> InstancePair() { return Pair(SOCK_SEQPACKET); }
+Result<std::pair<os::UniqueFd, os::UniqueFd>> ControlPair() {
+  return Pair(SOCK_STREAM);
+}
+Result<std::pair<os::UniqueFd, os::UniqueFd>> InstancePair() {
+  return Pair(SOCK_SEQPACKET);
+}
 
 Status SendControl(int socket, std::string_view json, std::span<const int> fds) {
   if (json.size() > kControlBytesMax) return Internal("a control message of {} bytes", json.size());

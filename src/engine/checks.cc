@@ -6,18 +6,22 @@
 namespace snug::engine {
 namespace {
 
-// Length of the valid UTF-8 sequence at the front of `text`, 0 when there is none (no overlong forms, no surrogates).
+// Length of the valid UTF-8 sequence at the front of `text`, 0 when there is none (no overlong forms, no
+// surrogates).
 size_t SequenceBytes(std::string_view text) {
   auto at = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
   unsigned char lead = at(0);
   if (lead < 0x80) return 1;
-  size_t bytes = lead >= 0xC2 && lead < 0xE0 ? 2 : lead >= 0xE0 && lead < 0xF0 ? 3 : lead >= 0xF0 && lead < 0xF5 ? 4 : 0;
+  size_t bytes = lead >= 0xC2 && lead < 0xE0   ? 2
+                 : lead >= 0xE0 && lead < 0xF0 ? 3
+                 : lead >= 0xF0 && lead < 0xF5 ? 4
+                                               : 0;
   if (bytes == 0 || text.size() < bytes) return 0;
   for (size_t i = 1; i < bytes; ++i) {
     if ((at(i) & 0xC0) != 0x80) return 0;
   }
-  bool bad = (lead == 0xE0 && at(1) < 0xA0) || (lead == 0xED && at(1) >= 0xA0) || (lead == 0xF0 && at(1) < 0x90) ||
-             (lead == 0xF4 && at(1) >= 0x90);
+  bool bad = (lead == 0xE0 && at(1) < 0xA0) || (lead == 0xED && at(1) >= 0xA0) ||
+             (lead == 0xF0 && at(1) < 0x90) || (lead == 0xF4 && at(1) >= 0x90);
   return bad ? 0 : bytes;
 }
 
@@ -36,11 +40,13 @@ Result<TensorSpec> CopySpec(std::string_view kind, uint32_t index, const snug_te
                     Shape(spec.dims, spec.dims + spec.rank)};
 }
 
-Result<std::vector<TensorSpec>> CopySpecs(std::string_view kind, uint32_t count, const snug_tensor_spec* specs) {
+Result<std::vector<TensorSpec>> CopySpecs(std::string_view kind, uint32_t count,
+                                          const snug_tensor_spec* specs) {
   if (count > SNUG_MAX_TENSORS) {
     return FailedPrecondition("the engine reports {} {}s, the limit is {}", count, kind, SNUG_MAX_TENSORS);
   }
-  if (count > 0 && specs == nullptr) return FailedPrecondition("the engine reports {} {}s but gives none", count, kind);
+  if (count > 0 && specs == nullptr)
+    return FailedPrecondition("the engine reports {} {}s but gives none", count, kind);
   std::vector<TensorSpec> copies;
   copies.reserve(count);
   for (uint32_t i = 0; i < count; ++i) {
@@ -52,8 +58,8 @@ Result<std::vector<TensorSpec>> CopySpecs(std::string_view kind, uint32_t count,
 
 Status CheckSpec(std::string_view kind, const TensorSpec& spec, bool batch_is_free) {
   auto wrong = [&](std::string_view what) {
-    return FailedPrecondition("the engine reports {} \"{}\" {}", kind, CleanText(spec.name.c_str(), kNameBytesMax),
-                              what);
+    return FailedPrecondition("the engine reports {} \"{}\" {}", kind,
+                              CleanText(spec.name.c_str(), kNameBytesMax), what);
   };
   if (spec.name.empty()) return wrong("with an empty name");
   if (!IsUtf8(spec.name)) return wrong("with a name that is not UTF-8");
@@ -65,7 +71,8 @@ Status CheckSpec(std::string_view kind, const TensorSpec& spec, bool batch_is_fr
     if (dim < -1) return wrong(fmt::format("with dimension {}, expected -1 (free) or more", dim));
   }
   if (batch_is_free && (spec.shape.empty() || spec.shape[0] != -1)) {
-    return wrong(fmt::format("of shape {} although it reports a free batch dimension", ShapeText(spec.shape)));
+    return wrong(
+        fmt::format("of shape {} although it reports a free batch dimension", ShapeText(spec.shape)));
   }
   return {};
 }
@@ -101,8 +108,10 @@ std::string CleanText(const char* text, size_t bytes_max) {
   while (!rest.empty()) {
     size_t bytes = SequenceBytes(rest);
     bool control = bytes == 1 && static_cast<unsigned char>(rest[0]) < 0x20;
-    if (bytes == 0 || control) clean += rest[0] == '\n' || rest[0] == '\t' ? rest[0] : '?';
-    else clean += rest.substr(0, bytes);
+    if (bytes == 0 || control)
+      clean += rest[0] == '\n' || rest[0] == '\t' ? rest[0] : '?';
+    else
+      clean += rest.substr(0, bytes);
     rest.remove_prefix(bytes == 0 ? 1 : bytes);
   }
   return clean;

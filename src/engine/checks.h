@@ -5,9 +5,9 @@
 #include <string_view>
 #include <vector>
 
+#include <engine.h>  // of api/; quotes would find this folder's own
 #include "base/status.h"
 #include "base/tensor.h"
-#include <engine.h>  // api/: angle brackets, for this folder has an engine.h too
 #include "engine/engine.h"
 
 namespace snug::engine {

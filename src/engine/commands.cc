@@ -9,7 +9,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string Dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 // Runs `read` over the parsed text; a missing or ill-typed member becomes INTERNAL: both ends are ours.
 template <typename T, typename Read>
@@ -41,7 +43,8 @@ std::vector<TensorSpec> SpecsOf(const Json& list) {
 Status StatusOf(const Json& json) {
   int32_t code = json.at("code").get<int32_t>();
   if (code == 0) return {};
-  if (code < 0 || code > static_cast<int32_t>(Code::kUnauthenticated)) return Internal("engine process: code {}", code);
+  if (code < 0 || code > static_cast<int32_t>(Code::kUnauthenticated))
+    return Internal("engine process: code {}", code);
   return Status(static_cast<Code>(code), json.at("text").get<std::string>());
 }
 
@@ -57,7 +60,9 @@ std::string EncodeLoad(const LoadCommand& command) {
                {"output_bytes_max", command.output_bytes_max}});
 }
 
-std::string EncodeCreateInstance() { return R"({"command":"create_instance"})"; }
+std::string EncodeCreateInstance() {
+  return R"({"command":"create_instance"})";
+}
 
 Result<Command> DecodeCommand(std::string_view text) {
   return Decode<Command>(text, [](const Json& json) -> Result<Command> {
@@ -100,10 +105,11 @@ Result<ModelInfo> DecodeInfo(std::string_view text) {
 }
 
 Status DecodeStatus(std::string_view text) {
-  return Decode<bool>(text, [](const Json& json) -> Result<bool> {
-           SNUG_RETURN_IF_ERROR(StatusOf(json));
-           return true;
-         })
+  return Decode<bool>(text,
+                      [](const Json& json) -> Result<bool> {
+                        SNUG_RETURN_IF_ERROR(StatusOf(json));
+                        return true;
+                      })
       .status();
 }
 

@@ -21,7 +21,8 @@ struct LoadCommand {
 
 std::string EncodeLoad(const LoadCommand& command);
 std::string EncodeCreateInstance();
-// What a command is: the load it asks for, or nothing in `load` for create_instance. INTERNAL for anything else.
+// What a command is: the load it asks for, or nothing in `load` for create_instance. INTERNAL for anything
+// else.
 struct Command {
   bool is_load = false;
   LoadCommand load;

@@ -1,6 +1,6 @@
-// The host's side of api/engine.h: loads engine plug-ins, in this process or in a child process behind shared memory,
-// and checks all that they report. Whatever a plug-in does wrong (missing symbol, wrong version, rubbish shapes, a
-// crash in a child) comes back as a Status.
+// The host's side of api/engine.h: loads engine plug-ins, in this process or in a child process behind shared
+// memory, and checks all that they report. Whatever a plug-in does wrong (missing symbol, wrong version,
+// rubbish shapes, a crash in a child) comes back as a Status.
 #pragma once
 
 #include <cstdint>
@@ -23,15 +23,15 @@ struct ModelInfo {
   std::string description;       // one line for people: library, version, precision, streams
 };
 
-// An execution context. One Execute at a time; instances of one model run in parallel. Keep an instance on one thread
-// where you can: OpenVINO ties a stream to the calling thread.
+// An execution context. One Execute at a time; instances of one model run in parallel. Keep an instance on
+// one thread where you can: OpenVINO ties a stream to the calling thread.
 class Instance {
  public:
   virtual ~Instance() = default;
-  // `inputs`: all inputs of the model, in its order, checked by the caller with CheckTensorSpec/CheckTensorBytes.
-  // `wanted[i]` != 0 asks for output i; empty means all. The result holds the wanted outputs, in the model's order.
-  // UNAVAILABLE when the engine's process died (it is being restarted: the caller may try again), else the engine's
-  // own code and text.
+  // `inputs`: all inputs of the model, in its order, checked by the caller with
+  // CheckTensorSpec/CheckTensorBytes. `wanted[i]` != 0 asks for output i; empty means all. The result holds
+  // the wanted outputs, in the model's order. UNAVAILABLE when the engine's process died (it is being
+  // restarted: the caller may try again), else the engine's own code and text.
   virtual Result<std::vector<Tensor>> Execute(std::span<const TensorView> inputs,
                                               std::span<const uint8_t> wanted) = 0;
 };
@@ -59,25 +59,25 @@ struct LoadRequest {
   int threads = 1;                  // the most that one Execute may use
   int instances = 1;                // that will execute at the same time: engines size their streams by it
   Isolation isolation = Isolation::kDefault;
-  std::string cache_dir;            // for compiled models; empty: none
+  std::string cache_dir;  // for compiled models; empty: none
 };
 
 struct HostOptions {
-  std::vector<std::string> plugin_dirs;  // searched for <name>.so, first hit wins
-  std::string engine_program;            // path of snug-engine, for isolation in a process
-  int threads = 1;                       // budget of the whole process, from the cgroup
+  std::vector<std::string> plugin_dirs;           // searched for <name>.so, first hit wins
+  std::string engine_program;                     // path of snug-engine, for isolation in a process
+  int threads = 1;                                // budget of the whole process, from the cgroup
   uint64_t output_bytes_max = uint64_t{1} << 30;  // of all outputs of one Execute
 };
 
-// Thread-safe. Keeps each plug-in loaded for the life of the process (libraries such as TensorFlow do not survive
-// dlclose).
+// Thread-safe. Keeps each plug-in loaded for the life of the process (libraries such as TensorFlow do not
+// survive dlclose).
 class EngineHost {
  public:
   static std::unique_ptr<EngineHost> Create(HostOptions options);
   virtual ~EngineHost() = default;
 
-  // Blocks until loaded. NOT_FOUND: no such engine (the text lists those there are) or no engine recognises the files;
-  // FAILED_PRECONDITION: the plug-in breaks the contract.
+  // Blocks until loaded. NOT_FOUND: no such engine (the text lists those there are) or no engine recognises
+  // the files; FAILED_PRECONDITION: the plug-in breaks the contract.
   virtual Result<std::unique_ptr<Model>> Load(const LoadRequest& request) = 0;
   // Names of the plug-ins found, sorted.
   virtual std::vector<std::string> Engines() const = 0;

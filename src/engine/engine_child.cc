@@ -19,7 +19,8 @@ std::string EndText(const siginfo_t& info) {
 
 }  // namespace
 
-Result<std::shared_ptr<EngineChild>> EngineChild::Start(const std::string& program, const std::string& label) {
+Result<std::shared_ptr<EngineChild>> EngineChild::Start(const std::string& program,
+                                                        const std::string& label) {
   SNUG_ASSIGN_OR_RETURN(auto sockets, ControlPair());
   os::SpawnOptions options;
   options.argv = {program, label};
@@ -53,7 +54,8 @@ Result<ModelInfo> EngineChild::Load(const LoadCommand& command) {
 Result<os::UniqueFd> EngineChild::CreateInstance() {
   SNUG_ASSIGN_OR_RETURN(auto sockets, InstancePair());
   const int theirs = sockets.second.get();
-  SNUG_ASSIGN_OR_RETURN(std::string answer, Ask(EncodeCreateInstance(), {&theirs, 1}, kCreateInstanceSecondsMax));
+  SNUG_ASSIGN_OR_RETURN(std::string answer,
+                        Ask(EncodeCreateInstance(), {&theirs, 1}, kCreateInstanceSecondsMax));
   SNUG_RETURN_IF_ERROR(DecodeStatus(answer));
   return std::move(sockets.first);
 }
@@ -75,7 +77,9 @@ std::optional<std::string> EngineChild::AwaitEnd(Duration limit) {
   return end_;
 }
 
-void EngineChild::RequestEnd() { ::shutdown(control_.get(), SHUT_RDWR); }
+void EngineChild::RequestEnd() {
+  ::shutdown(control_.get(), SHUT_RDWR);
+}
 
 void EngineChild::Kill() {
   std::lock_guard lock(mutex_);

@@ -22,8 +22,8 @@ constexpr int kCreateInstanceSecondsMax = 120;
 // Thread-safe but for WaitForEnd.
 class EngineChild {
  public:
-  // Starts the program; it dies with the calling THREAD (that is how Linux reads "parent"), so call it on one that lives
-  // as long as the child may.
+  // Starts the program; it dies with the calling THREAD (that is how Linux reads "parent"), so call it on one
+  // that lives as long as the child may.
   static Result<std::shared_ptr<EngineChild>> Start(const std::string& program, const std::string& label);
   ~EngineChild();
   EngineChild(const EngineChild&) = delete;
@@ -36,7 +36,8 @@ class EngineChild {
 
   // Blocks until the process has ended, and reaps it. Called by one thread, once.
   void WaitForEnd();
-  // How it ended, "died (signal 11)" or "ended (exit status 3)", once WaitForEnd knows; nothing if not within `limit`.
+  // How it ended, "died (signal 11)" or "ended (exit status 3)", once WaitForEnd knows; nothing if not within
+  // `limit`.
   std::optional<std::string> AwaitEnd(Duration limit);
 
   void RequestEnd();  // closes the channel: the process unloads and ends
@@ -44,7 +45,8 @@ class EngineChild {
   int64_t pid() const { return process_.pid; }
 
  private:
-  EngineChild(os::ProcessId process, os::UniqueFd control) : process_(process), control_(std::move(control)) {}
+  EngineChild(os::ProcessId process, os::UniqueFd control)
+      : process_(process), control_(std::move(control)) {}
   Result<std::string> Ask(const std::string& json, std::span<const int> fds, int seconds_max);
 
   const os::ProcessId process_;

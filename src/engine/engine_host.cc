@@ -72,7 +72,11 @@ class Host : public EngineHost {
     ProcessOptions options;
     options.program = options_.engine_program;
     options.label = ModelLabel(request.directory);
-    options.load = {path, request.directory, options_json, request.cache_dir, request.threads * request.instances,
+    options.load = {path,
+                    request.directory,
+                    options_json,
+                    request.cache_dir,
+                    request.threads * request.instances,
                     options_.output_bytes_max};
     return LoadInOwnProcess(std::move(options));
   }
@@ -83,7 +87,8 @@ class Host : public EngineHost {
     return engine->Load(request.directory, options_json);
   }
 
-  // How well the engine knows the files, 0 when it cannot say. A plug-in that cannot be opened recognises nothing.
+  // How well the engine knows the files, 0 when it cannot say. A plug-in that cannot be opened recognises
+  // nothing.
   int Degree(const std::string& name, const std::string& directory) const {
     auto path = FindPlugin(options_.plugin_dirs, name);
     if (!path.ok()) return 0;
@@ -97,13 +102,15 @@ class Host : public EngineHost {
     }
   }
 
-  // Opened once: a library that failed is not tried again for the life of this host, nor complained about twice.
+  // Opened once: a library that failed is not tried again for the life of this host, nor complained about
+  // twice.
   Result<std::shared_ptr<const Plugin>> PluginAt(const std::string& path) const {
     std::lock_guard lock(mutex_);
     auto found = plugins_.find(path);
     if (found != plugins_.end()) return found->second;
     auto opened = Plugin::Open(path);
-    if (!opened.ok()) log::Warning("engine plug-in is unusable", {{"path", path}, {"reason", opened.status().text()}});
+    if (!opened.ok())
+      log::Warning("engine plug-in is unusable", {{"path", path}, {"reason", opened.status().text()}});
     return plugins_.emplace(path, std::move(opened)).first->second;
   }
 
@@ -126,6 +133,8 @@ class Host : public EngineHost {
 
 }  // namespace
 
-std::unique_ptr<EngineHost> EngineHost::Create(HostOptions options) { return std::make_unique<Host>(std::move(options)); }
+std::unique_ptr<EngineHost> EngineHost::Create(HostOptions options) {
+  return std::make_unique<Host>(std::move(options));
+}
 
 }  // namespace snug::engine

@@ -16,7 +16,9 @@ using testing::HasSubstr;
 class EngineHostTest : public testing::Test {
  protected:
   Result<std::unique_ptr<Model>> Load(const std::string& engine, const std::string& options = "{}") {
-    return host_->Load({.engine = engine, .directory = model_.path(), .options_json = options,
+    return host_->Load({.engine = engine,
+                        .directory = model_.path(),
+                        .options_json = options,
                         .isolation = Isolation::kInProcess});
   }
   Result<std::unique_ptr<Model>> LoadFaulty(const std::string& fault) {
@@ -84,7 +86,8 @@ TEST_F(EngineHostTest, UnrecognisedFilesNameTheEnginesAsked) {
 }
 
 TEST_F(EngineHostTest, GrantsAreNotOptions) {
-  EXPECT_THAT(Load("echo", "{\"threads\":3}").status().text(), HasSubstr("\"threads\" is set for the model itself"));
+  EXPECT_THAT(Load("echo", "{\"threads\":3}").status().text(),
+              HasSubstr("\"threads\" is set for the model itself"));
   EXPECT_EQ(Load("echo", "[1]").status().code(), Code::kInvalidArgument);
   EXPECT_EQ(Load("echo", "{").status().code(), Code::kInvalidArgument);
 }
@@ -123,7 +126,8 @@ INSTANTIATE_TEST_SUITE_P(
     All, HandshakeTest,
     testing::Values(Handshake{"faulty_no_entry", "does not export snug_engine_get_api()"},
                     Handshake{"faulty_null_table", "does not serve version 1"},
-                    Handshake{"faulty_version", "is built for version 999 of the engine contract, this host for 1"},
+                    Handshake{"faulty_version",
+                              "is built for version 999 of the engine contract, this host for 1"},
                     Handshake{"faulty_short", "its table says 16 bytes, the contract needs at least"},
                     Handshake{"faulty_no_execute", "its table lacks the function execute"},
                     Handshake{"faulty_nameless", "does not say its name"},
@@ -148,7 +152,9 @@ struct Fault {
   Code code;
   const char* text;
 };
-std::string FaultName(const testing::TestParamInfo<Fault>& test) { return test.param.fault; }
+std::string FaultName(const testing::TestParamInfo<Fault>& test) {
+  return test.param.fault;
+}
 
 class LoadFaultTest : public EngineHostTest, public testing::WithParamInterface<Fault> {};
 TEST_P(LoadFaultTest, FailsTheLoad) {
@@ -199,20 +205,20 @@ TEST_P(ExecuteFaultTest, FailsTheExecute) {
 }
 INSTANTIATE_TEST_SUITE_P(
     All, ExecuteFaultTest,
-    testing::Values(
-        Fault{"execute_error", Code::kInvalidArgument, "negative length"},
-        Fault{"execute_throws", Code::kInternal, "the engine's execute threw: out of luck"},
-        Fault{"output_missing", Code::kInternal, "did not produce output \"y\""},
-        Fault{"output_index", Code::kInternal, "wrote output 7, the model has 1"},
-        Fault{"output_dtype", Code::kInternal, "is declared as FP32, it wrote INT64"},
-        Fault{"output_wild_dtype", Code::kInternal, "is declared as FP32, it wrote no valid type"},
-        Fault{"output_shape", Code::kInternal, "is declared with shape [-1,4], it wrote [1,5]"},
-        Fault{"output_negative", Code::kInternal, "it wrote [-3,4]"},
-        Fault{"output_rank", Code::kInternal, "has rank 100"},
-        Fault{"output_bytes", Code::kInternal, "needs 16 bytes for FP32 [1,4], it asked for 15"},
-        Fault{"output_huge", Code::kResourceExhausted, "exceeds the limit of"},
-        Fault{"output_overflow", Code::kInternal, "needs"},
-        Fault{"output_twice", Code::kInternal, "wrote output \"y\" twice"}),
+    testing::Values(Fault{"execute_error", Code::kInvalidArgument, "negative length"},
+                    Fault{"execute_throws", Code::kInternal, "the engine's execute threw: out of luck"},
+                    Fault{"output_missing", Code::kInternal, "did not produce output \"y\""},
+                    Fault{"output_index", Code::kInternal, "wrote output 7, the model has 1"},
+                    Fault{"output_dtype", Code::kInternal, "is declared as FP32, it wrote INT64"},
+                    Fault{"output_wild_dtype", Code::kInternal,
+                          "is declared as FP32, it wrote no valid type"},
+                    Fault{"output_shape", Code::kInternal, "is declared with shape [-1,4], it wrote [1,5]"},
+                    Fault{"output_negative", Code::kInternal, "it wrote [-3,4]"},
+                    Fault{"output_rank", Code::kInternal, "has rank 100"},
+                    Fault{"output_bytes", Code::kInternal, "needs 16 bytes for FP32 [1,4], it asked for 15"},
+                    Fault{"output_huge", Code::kResourceExhausted, "exceeds the limit of"},
+                    Fault{"output_overflow", Code::kInternal, "needs"},
+                    Fault{"output_twice", Code::kInternal, "wrote output \"y\" twice"}),
     FaultName);
 
 TEST_F(EngineHostTest, InstanceFaults) {

@@ -1,5 +1,5 @@
-// snug-engine: one model in a process of its own. Started by a host (EngineHost), never by hand; the arguments only name
-// the model for people who look at the process list.
+// snug-engine: one model in a process of its own. Started by a host (EngineHost), never by hand; the
+// arguments only name the model for people who look at the process list.
 #include <unistd.h>
 
 #include <csignal>
@@ -10,7 +10,9 @@
 
 int main(int argc, char**) {
   if (argc < 2 || isatty(snug::engine::kControlFd) || lseek(snug::engine::kControlFd, 0, SEEK_CUR) != -1) {
-    std::fprintf(stderr, "snug-engine is started by snug-server for models with isolation: process; see docs/engines.md\n");
+    std::fprintf(
+        stderr,
+        "snug-engine is started by snug-server for models with isolation: process; see docs/engines.md\n");
     return 2;
   }
   snug::log::Init("snug-engine");

@@ -20,7 +20,8 @@
 namespace snug::engine {
 namespace {
 
-// Memory of this process alone: what its end gives back. Pages of libraries are shared with other engine processes.
+// Memory of this process alone: what its end gives back. Pages of libraries are shared with other engine
+// processes.
 uint64_t OwnBytes() {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
@@ -61,8 +62,12 @@ class SlotOutputs : public OutputMemory {
 // One instance and its socket, served by one thread.
 class InstanceServer {
  public:
-  InstanceServer(os::UniqueFd socket, std::unique_ptr<LocalInstance> instance, const ModelInfo& info, uint64_t bytes_max)
-      : socket_(std::move(socket)), instance_(std::move(instance)), info_(info), output_bytes_max_(bytes_max) {}
+  InstanceServer(os::UniqueFd socket, std::unique_ptr<LocalInstance> instance, const ModelInfo& info,
+                 uint64_t bytes_max)
+      : socket_(std::move(socket)),
+        instance_(std::move(instance)),
+        info_(info),
+        output_bytes_max_(bytes_max) {}
 
   void Run() {
     std::vector<std::byte> buffer(kFrameBytesMax);
@@ -121,11 +126,12 @@ class InstanceServer {
     std::vector<TensorView> inputs;
     for (size_t i = 0; i < request.tensors.size(); ++i) {
       const FrameTensor& tensor = request.tensors[i];
-      if (input_region_ == nullptr || !input_region_->Contains(tensor.offset, tensor.bytes) || i >= info_.inputs.size()) {
+      if (input_region_ == nullptr || !input_region_->Contains(tensor.offset, tensor.bytes) ||
+          i >= info_.inputs.size()) {
         return ErrorFrame(Internal("frame: input {} lies outside of its region", i));
       }
-      inputs.push_back({info_.inputs[i].name, tensor.dtype, tensor.shape, input_region_->data() + tensor.offset,
-                        tensor.bytes});
+      inputs.push_back({info_.inputs[i].name, tensor.dtype, tensor.shape,
+                        input_region_->data() + tensor.offset, tensor.bytes});
     }
     pending_ = std::make_unique<Pending>(slots_[request.slot], info_, output_bytes_max_);
     Status status = instance_->ExecuteInto(inputs, request.wanted, pending_->collector);
@@ -210,7 +216,8 @@ class EngineProcess {
   }
 
   Status CreateInstance(std::vector<os::UniqueFd> fds) {
-    if (model_ == nullptr || fds.size() != 1) return FailedPrecondition("engine process: create_instance out of turn");
+    if (model_ == nullptr || fds.size() != 1)
+      return FailedPrecondition("engine process: create_instance out of turn");
     SNUG_ASSIGN_OR_RETURN(auto instance, CreateLocalInstance(*model_));
     auto server = std::make_shared<InstanceServer>(std::move(fds[0]), std::move(instance), model_->info(),
                                                    output_bytes_max_);
@@ -237,6 +244,8 @@ class EngineProcess {
 
 }  // namespace
 
-int RunEngineProcess(int control_socket) { return EngineProcess(control_socket).Run(); }
+int RunEngineProcess(int control_socket) {
+  return EngineProcess(control_socket).Run();
+}
 
 }  // namespace snug::engine

@@ -1,4 +1,5 @@
-// The inside of the program snug-engine: executes one model for a host that talks to it over sockets and shared memory.
+// The inside of the program snug-engine: executes one model for a host that talks to it over sockets and
+// shared memory.
 #pragma once
 
 namespace snug::engine {

@@ -30,7 +30,8 @@ struct WireTensor {
   uint32_t reserved;
   int64_t dims[SNUG_MAX_RANK];
 };
-static_assert(sizeof(WireHeader) + SNUG_MAX_TENSORS * (sizeof(WireTensor) + 1) + SNUG_ERROR_TEXT_BYTES <= kFrameBytesMax);
+static_assert(sizeof(WireHeader) + SNUG_MAX_TENSORS * (sizeof(WireTensor) + 1) + SNUG_ERROR_TEXT_BYTES <=
+              kFrameBytesMax);
 
 WireTensor ToWire(const FrameTensor& tensor) {
   WireTensor wire{};
@@ -44,9 +45,11 @@ WireTensor ToWire(const FrameTensor& tensor) {
 }
 
 Result<FrameTensor> FromWire(const WireTensor& wire) {
-  if (wire.present > 1 || wire.rank > SNUG_MAX_RANK || !IsValidDType(wire.dtype)) return Internal("frame: bad tensor");
+  if (wire.present > 1 || wire.rank > SNUG_MAX_RANK || !IsValidDType(wire.dtype))
+    return Internal("frame: bad tensor");
   Shape shape(wire.dims, wire.dims + wire.rank);
-  if (std::any_of(shape.begin(), shape.end(), [](int64_t dim) { return dim < 0; })) return Internal("frame: bad shape");
+  if (std::any_of(shape.begin(), shape.end(), [](int64_t dim) { return dim < 0; }))
+    return Internal("frame: bad shape");
   return FrameTensor{wire.present, static_cast<DType>(wire.dtype), std::move(shape), wire.offset, wire.bytes};
 }
 
@@ -59,7 +62,8 @@ Status CheckHeader(const WireHeader& header, size_t bytes) {
       header.text_bytes > SNUG_ERROR_TEXT_BYTES) {
     return Internal("frame: counts over the limits");
   }
-  size_t expected = sizeof header + header.tensor_count * sizeof(WireTensor) + header.wanted_count + header.text_bytes;
+  size_t expected =
+      sizeof header + header.tensor_count * sizeof(WireTensor) + header.wanted_count + header.text_bytes;
   if (bytes != expected) return Internal("frame: expected {} bytes, got {}", expected, bytes);
   bool is_error = header.kind == static_cast<uint32_t>(FrameKind::kError);
   bool bad_code = header.code < (is_error ? 1 : 0) || header.code > (is_error ? 16 : 0);
@@ -127,7 +131,8 @@ Result<Frame> DecodeFrame(std::span<const std::byte> bytes) {
   const auto* wanted = reinterpret_cast<const uint8_t*>(at);
   frame.wanted.assign(wanted, wanted + header.wanted_count);
   const auto* text = reinterpret_cast<const char*>(at + header.wanted_count);
-  if (header.code != 0) frame.error = Status(static_cast<Code>(header.code), std::string(text, header.text_bytes));
+  if (header.code != 0)
+    frame.error = Status(static_cast<Code>(header.code), std::string(text, header.text_bytes));
   return frame;
 }
 

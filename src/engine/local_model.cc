@@ -38,7 +38,8 @@ void CallVoid(const char* call, Function function, Handle handle) {
   }
 }
 
-// A loaded model's handle; instances hold it too, so that it outlives them whatever order the owner destroys in.
+// A loaded model's handle; instances hold it too, so that it outlives them whatever order the owner destroys
+// in.
 struct LoadedModel {
   std::shared_ptr<LocalEngine> engine;
   snug_model* handle = nullptr;
@@ -74,7 +75,8 @@ class PluginInstance : public LocalInstance {
     CallVoid("destroy_instance", model_->api().destroy_instance, handle_);
   }
 
-  Result<std::vector<Tensor>> Execute(std::span<const TensorView> inputs, std::span<const uint8_t> wanted) override {
+  Result<std::vector<Tensor>> Execute(std::span<const TensorView> inputs,
+                                      std::span<const uint8_t> wanted) override {
     const std::vector<TensorSpec>& specs = model_->info.outputs;
     HeapOutputs memory(specs.size());
     OutputCollector collector(specs, model_->engine->output_bytes_max(), memory);
@@ -97,9 +99,10 @@ class PluginInstance : public LocalInstance {
     uint8_t all[SNUG_MAX_TENSORS];
     std::fill_n(all, output_count, uint8_t{1});
     snug_output_sink sink = collector.Sink();
-    Status status = Call("execute", model_->api().execute, handle_, static_cast<const snug_tensor*>(inputs_.data()),
-                         static_cast<uint32_t>(inputs_.size()), wanted.empty() ? all : wanted.data(),
-                         static_cast<uint32_t>(output_count), static_cast<const snug_output_sink*>(&sink));
+    Status status =
+        Call("execute", model_->api().execute, handle_, static_cast<const snug_tensor*>(inputs_.data()),
+             static_cast<uint32_t>(inputs_.size()), wanted.empty() ? all : wanted.data(),
+             static_cast<uint32_t>(output_count), static_cast<const snug_output_sink*>(&sink));
     return collector.Finish(status, wanted);
   }
 
@@ -110,8 +113,12 @@ class PluginInstance : public LocalInstance {
     }
     for (size_t i = 0; i < inputs.size(); ++i) {
       const TensorView& view = inputs[i];
-      inputs_[i] = {model_->info.inputs[i].name.c_str(), static_cast<snug_dtype>(view.dtype),
-                    static_cast<int32_t>(view.shape.size()), view.shape.data(), view.data, view.bytes};
+      inputs_[i] = {model_->info.inputs[i].name.c_str(),
+                    static_cast<snug_dtype>(view.dtype),
+                    static_cast<int32_t>(view.shape.size()),
+                    view.shape.data(),
+                    view.data,
+                    view.bytes};
     }
     return {};
   }
@@ -135,7 +142,8 @@ class PluginModel : public Model {
       std::lock_guard lock(model_->engine->mutex());
       SNUG_RETURN_IF_ERROR(Call("create_instance", model_->api().create_instance, model_->handle, &handle));
     }
-    if (handle == nullptr) return FailedPrecondition("the engine's create_instance succeeded but gave no instance");
+    if (handle == nullptr)
+      return FailedPrecondition("the engine's create_instance succeeded but gave no instance");
     return std::unique_ptr<LocalInstance>(std::make_unique<PluginInstance>(model_, handle));
   }
 
@@ -153,9 +161,10 @@ Result<std::shared_ptr<LocalEngine>> LocalEngine::Create(std::shared_ptr<const P
   std::shared_ptr<LocalEngine> engine(new LocalEngine(std::move(plugin), options));
   snug_engine_config config{sizeof config, options.threads, "{}", nullptr, &LogFromPlugin};
   if (!options.cache_dir.empty()) config.cache_dir = options.cache_dir.c_str();
-  SNUG_RETURN_IF_ERROR(
-      Call("create", engine->plugin().api().create, static_cast<const snug_engine_config*>(&config), &engine->engine_));
-  if (engine->engine_ == nullptr) return FailedPrecondition("the engine's create succeeded but gave no engine");
+  SNUG_RETURN_IF_ERROR(Call("create", engine->plugin().api().create,
+                            static_cast<const snug_engine_config*>(&config), &engine->engine_));
+  if (engine->engine_ == nullptr)
+    return FailedPrecondition("the engine's create succeeded but gave no engine");
   return engine;
 }
 
@@ -163,7 +172,8 @@ LocalEngine::~LocalEngine() {
   if (engine_ != nullptr) CallVoid("destroy", plugin_->api().destroy, engine_);
 }
 
-Result<std::unique_ptr<Model>> LocalEngine::Load(const std::string& directory, const std::string& options_json) {
+Result<std::unique_ptr<Model>> LocalEngine::Load(const std::string& directory,
+                                                 const std::string& options_json) {
   auto model = std::make_shared<LoadedModel>();
   model->engine = shared_from_this();
   snug_model_info report{};

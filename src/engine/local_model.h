@@ -19,8 +19,8 @@ struct LocalEngineOptions {
   uint64_t output_bytes_max = uint64_t{1} << 30;
 };
 
-// A plug-in's engine, created once. Thread-safe: calls that the contract wants one at a time are serialised here.
-// Exceptions that a plug-in lets escape become INTERNAL.
+// A plug-in's engine, created once. Thread-safe: calls that the contract wants one at a time are serialised
+// here. Exceptions that a plug-in lets escape become INTERNAL.
 class LocalEngine : public std::enable_shared_from_this<LocalEngine> {
  public:
   static Result<std::shared_ptr<LocalEngine>> Create(std::shared_ptr<const Plugin> plugin,

@@ -33,7 +33,8 @@ Result<const snug_engine_api*> CallEntry(const std::string& path, void* symbol) 
 }
 
 bool IsEngineName(const std::string& name) {
-  bool safe = std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
+  bool safe = std::all_of(name.begin(), name.end(),
+                          [](unsigned char c) { return std::isalnum(c) || c == '_' || c == '-'; });
   return safe && !name.empty() && name.size() <= kEngineNameBytesMax && !name.starts_with("lib") &&
          !name.ends_with("_parser");
 }
@@ -42,10 +43,12 @@ bool IsEngineName(const std::string& name) {
 
 Result<std::shared_ptr<const Plugin>> Plugin::Open(const std::string& path) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-  if (library == nullptr) return FailedPrecondition("engine plug-in {} cannot be opened: {}", path, dlerror());
+  if (library == nullptr)
+    return FailedPrecondition("engine plug-in {} cannot be opened: {}", path, dlerror());
   void* symbol = dlsym(library, SNUG_ENGINE_ENTRY);
   if (symbol == nullptr) {
-    return FailedPrecondition("engine plug-in {} does not export {}(): is it an engine?", path, SNUG_ENGINE_ENTRY);
+    return FailedPrecondition("engine plug-in {} does not export {}(): is it an engine?", path,
+                              SNUG_ENGINE_ENTRY);
   }
   SNUG_ASSIGN_OR_RETURN(const snug_engine_api* table, CallEntry(path, symbol));
   std::shared_ptr<Plugin> plugin(new Plugin);
@@ -55,12 +58,13 @@ Result<std::shared_ptr<const Plugin>> Plugin::Open(const std::string& path) {
 
 Status Plugin::Check(const std::string& path, const snug_engine_api& table) {
   if (table.abi_version != SNUG_ENGINE_ABI_VERSION) {
-    return FailedPrecondition("engine plug-in {} is built for version {} of the engine contract, this host for {}", path,
-                              table.abi_version, SNUG_ENGINE_ABI_VERSION);
+    return FailedPrecondition(
+        "engine plug-in {} is built for version {} of the engine contract, this host for {}", path,
+        table.abi_version, SNUG_ENGINE_ABI_VERSION);
   }
   if (table.struct_size < kTableBytesMin) {
-    return FailedPrecondition("engine plug-in {}: its table says {} bytes, the contract needs at least {}", path,
-                              table.struct_size, kTableBytesMin);
+    return FailedPrecondition("engine plug-in {}: its table says {} bytes, the contract needs at least {}",
+                              path, table.struct_size, kTableBytesMin);
   }
   std::memcpy(&api_, &table, std::min<size_t>(table.struct_size, sizeof api_));
   const std::pair<bool, const char*> required[] = {{api_.create != nullptr, "create"},
@@ -72,7 +76,8 @@ Status Plugin::Check(const std::string& path, const snug_engine_api& table) {
                                                    {api_.destroy_instance != nullptr, "destroy_instance"},
                                                    {api_.execute != nullptr, "execute"}};
   for (const auto& [present, function] : required) {
-    if (!present) return FailedPrecondition("engine plug-in {}: its table lacks the function {}", path, function);
+    if (!present)
+      return FailedPrecondition("engine plug-in {}: its table lacks the function {}", path, function);
   }
   name_ = CleanText(api_.name, kEngineNameBytesMax);
   version_ = CleanText(api_.version, kEngineNameBytesMax);
@@ -85,7 +90,8 @@ std::vector<std::string> ListPlugins(const std::vector<std::string>& directories
   for (const std::string& directory : directories) {
     std::error_code ignored;
     for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
-      if (entry.path().extension() == ".so" && IsEngineName(entry.path().stem())) names.insert(entry.path().stem());
+      if (entry.path().extension() == ".so" && IsEngineName(entry.path().stem()))
+        names.insert(entry.path().stem());
     }
   }
   return {names.begin(), names.end()};

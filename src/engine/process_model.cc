@@ -13,7 +13,8 @@ namespace snug::engine {
 namespace {
 
 constexpr uint64_t kInputBytesMax = uint64_t{1} << 30;  // of all inputs of one Execute
-// Slots whose memory callers may hold on to; one more is for outputs that are copied out because all these are held.
+// Slots whose memory callers may hold on to; one more is for outputs that are copied out because all these
+// are held.
 constexpr uint32_t kLentSlotsMax = kOutputSlotsMax - 1;
 
 // A region for outputs. `lent` while a caller still reads in it.
@@ -41,7 +42,8 @@ class ProcessInstance : public Instance {
     return {};
   }
 
-  Result<std::vector<Tensor>> Execute(std::span<const TensorView> inputs, std::span<const uint8_t> wanted) override {
+  Result<std::vector<Tensor>> Execute(std::span<const TensorView> inputs,
+                                      std::span<const uint8_t> wanted) override {
     const ModelInfo& info = supervisor_->info();
     if (inputs.size() != info.inputs.size()) {
       return InvalidArgument("expected {} inputs, got {}", info.inputs.size(), inputs.size());
@@ -144,10 +146,12 @@ class ProcessInstance : public Instance {
     return std::min(total, kInputBytesMax);
   }
 
-  Result<std::vector<Tensor>> ReadOutputs(const Frame& reply, uint32_t index, const std::vector<uint8_t>& wanted) {
+  Result<std::vector<Tensor>> ReadOutputs(const Frame& reply, uint32_t index,
+                                          const std::vector<uint8_t>& wanted) {
     const std::vector<TensorSpec>& specs = supervisor_->info().outputs;
     if (reply.kind != FrameKind::kDone || reply.tensors.size() != specs.size()) {
-      return Internal("engine process: an answer with {} outputs, expected {}", reply.tensors.size(), specs.size());
+      return Internal("engine process: an answer with {} outputs, expected {}", reply.tensors.size(),
+                      specs.size());
     }
     std::vector<Tensor> outputs;
     std::shared_ptr<void> lease = Lend(index);
@@ -174,7 +178,8 @@ class ProcessInstance : public Instance {
     return copy;
   }
 
-  // Keeps the slot out of use, and its region mapped, until the last Buffer in it is gone. Null for the copying slot.
+  // Keeps the slot out of use, and its region mapped, until the last Buffer in it is gone. Null for the
+  // copying slot.
   std::shared_ptr<void> Lend(uint32_t index) {
     if (index >= kLentSlotsMax) return nullptr;
     Slot& slot = slots_[index];

@@ -35,8 +35,10 @@ class ProcessTest : public testing::Test {
     return model.ok() ? std::move(*model) : nullptr;
   }
   Result<std::unique_ptr<Model>> TryLoad(const std::string& engine, const std::string& options) {
-    return host_->Load(
-        {.engine = engine, .directory = model_.path(), .options_json = options, .isolation = Isolation::kProcess});
+    return host_->Load({.engine = engine,
+                        .directory = model_.path(),
+                        .options_json = options,
+                        .isolation = Isolation::kProcess});
   }
   static std::unique_ptr<Instance> Make(Model& model) {
     auto instance = model.CreateInstance();
@@ -89,7 +91,8 @@ TEST_F(ProcessTest, OutputsStayWhileTheyAreHeld) {
   instance.reset();
   model.reset();
   for (int i = 0; i < 20; ++i) {
-    EXPECT_EQ(static_cast<const float*>(held[static_cast<size_t>(i)][0].buffer.data())[3], static_cast<float>(i));
+    EXPECT_EQ(static_cast<const float*>(held[static_cast<size_t>(i)][0].buffer.data())[3],
+              static_cast<float>(i));
   }
 }
 
@@ -127,7 +130,8 @@ TEST_F(ProcessTest, InstancesRunInParallel) {
 }
 
 TEST_F(ProcessTest, ErrorsComeThrough) {
-  EXPECT_EQ(TryLoad("faulty", R"({"fault":"load_error"})").status().ToString(), "DATA_LOSS: weights are cut off");
+  EXPECT_EQ(TryLoad("faulty", R"({"fault":"load_error"})").status().ToString(),
+            "DATA_LOSS: weights are cut off");
   EXPECT_THAT(TryLoad("faulty", R"({"fault":"bad_dim"})").status().text(), HasSubstr("with dimension -7"));
   EXPECT_THAT(TryLoad("faulty_no_entry", "{}").status().text(), HasSubstr("does not export"));
   auto wrong = Load("faulty", R"({"fault":"output_shape"})");
@@ -162,7 +166,8 @@ TEST_F(ProcessTest, CrashInExecuteIsUnavailableThenRecovers) {
   int64_t first = model->process_id();
   Status status = Send(*instance, -1);
   EXPECT_EQ(status.code(), Code::kUnavailable);
-  EXPECT_THAT(status.text(), testing::MatchesRegex("engine process of .* died \\(signal 9\\); it is being restarted"));
+  EXPECT_THAT(status.text(),
+              testing::MatchesRegex("engine process of .* died \\(signal 9\\); it is being restarted"));
   EXPECT_TRUE(Eventually([&] { return Send(*instance, 1).ok(); }));
   EXPECT_TRUE(Send(*other, 1).ok());
   EXPECT_NE(model->process_id(), first);
@@ -216,7 +221,8 @@ TEST_F(ProcessTest, DiesWithItsHost) {
   ASSERT_EQ(pipe(ends), 0);
   pid_t host = fork();
   if (host == 0) {
-    auto model = host_->Load({.engine = "echo", .directory = model_.path(), .isolation = Isolation::kProcess});
+    auto model =
+        host_->Load({.engine = "echo", .directory = model_.path(), .isolation = Isolation::kProcess});
     int64_t pid = model.ok() ? (*model)->process_id() : 0;
     if (write(ends[1], &pid, sizeof pid) != sizeof pid) _exit(1);
     raise(SIGKILL);

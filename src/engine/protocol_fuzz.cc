@@ -1,4 +1,5 @@
-// Frames and commands from any bytes: the first byte chooses the reader. What is accepted must survive a round trip.
+// Frames and commands from any bytes: the first byte chooses the reader. What is accepted must survive a
+// round trip.
 #include <cstdint>
 #include <cstdlib>
 #include <vector>
@@ -24,10 +25,17 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   std::string_view text(reinterpret_cast<const char*>(data + 1), size - 1);
   switch (data[0] % 4) {
-    case 0: ReadFrame(std::as_bytes(std::span(data + 1, size - 1))); break;
-    case 1: (void)DecodeCommand(text); break;
-    case 2: (void)DecodeInfo(text); break;
-    default: (void)DecodeStatus(text);
+    case 0:
+      ReadFrame(std::as_bytes(std::span(data + 1, size - 1)));
+      break;
+    case 1:
+      (void)DecodeCommand(text);
+      break;
+    case 2:
+      (void)DecodeInfo(text);
+      break;
+    default:
+      (void)DecodeStatus(text);
   }
   return 0;
 }

@@ -91,7 +91,8 @@ TEST(CommandsTest, RoundTrip) {
 }
 
 TEST(CommandsTest, RefusesWhatIsNotACommand) {
-  for (const char* text : {"", "{", "[]", "{\"command\":7}", "{\"command\":\"quit\"}", "{\"command\":\"load\"}"}) {
+  for (const char* text :
+       {"", "{", "[]", "{\"command\":7}", "{\"command\":\"quit\"}", "{\"command\":\"load\"}"}) {
     EXPECT_EQ(DecodeCommand(text).status().code(), Code::kInternal) << text;
   }
   EXPECT_EQ(DecodeStatus("{\"code\":99,\"text\":\"\"}").code(), Code::kInternal);
@@ -158,13 +159,15 @@ TEST(ChecksTest, TextsAreCleaned) {
   EXPECT_EQ(CleanText("abcdef", 3), "abc");
   EXPECT_EQ(CleanText(nullptr, 3), "");
   EXPECT_TRUE(IsUtf8("gr\xc3\xbc\xc3\x9f \xe4\xb8\xad \xf0\x9f\x98\x80"));
-  for (const char* bad : {"\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf0\x80\x80\x80", "\xe4\xb8"}) {
+  for (const char* bad :
+       {"\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf0\x80\x80\x80", "\xe4\xb8"}) {
     EXPECT_FALSE(IsUtf8(bad));
   }
 }
 
 TEST(OptionsTest, GrantsAreAdded) {
-  EXPECT_EQ(*MergeOptions("{\"precision\":\"bf16\"}", 2, 3), R"({"instances":3,"precision":"bf16","threads":2})");
+  EXPECT_EQ(*MergeOptions("{\"precision\":\"bf16\"}", 2, 3),
+            R"({"instances":3,"precision":"bf16","threads":2})");
   EXPECT_EQ(*MergeOptions("", 1, 1), R"({"instances":1,"threads":1})");
   EXPECT_EQ(MergeOptions("{}", 0, 1).status().code(), Code::kInvalidArgument);
 }

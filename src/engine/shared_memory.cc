@@ -44,12 +44,15 @@ Result<std::shared_ptr<SharedMemory>> SharedMemory::Map(os::UniqueFd fd) {
   struct stat about {};
   if (::fstat(fd.get(), &about) != 0) return ErrnoError(errno, "look at shared memory");
   int seals = ::fcntl(fd.get(), F_GET_SEALS);
-  if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) return FailedPrecondition("shared memory that may shrink is refused");
+  if (seals < 0 || (seals & F_SEAL_SHRINK) == 0)
+    return FailedPrecondition("shared memory that may shrink is refused");
   auto bytes = static_cast<uint64_t>(about.st_size);
   SNUG_ASSIGN_OR_RETURN(char* data, MapFd(fd.get(), bytes));
   return std::shared_ptr<SharedMemory>(new SharedMemory(std::move(fd), data, bytes));
 }
 
-SharedMemory::~SharedMemory() { ::munmap(data_, bytes_); }
+SharedMemory::~SharedMemory() {
+  ::munmap(data_, bytes_);
+}
 
 }  // namespace snug::engine

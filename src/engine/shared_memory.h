@@ -12,10 +12,12 @@ namespace snug::engine {
 
 constexpr size_t kSharedAlignment = 64;  // of each tensor in it
 
-inline uint64_t AlignShared(uint64_t bytes) { return (bytes + kSharedAlignment - 1) / kSharedAlignment * kSharedAlignment; }
+inline uint64_t AlignShared(uint64_t bytes) {
+  return (bytes + kSharedAlignment - 1) / kSharedAlignment * kSharedAlignment;
+}
 
-// The size to make a region that must hold `needed` bytes: whole pages, with room to grow, so that slowly growing
-// requests do not make a new region each.
+// The size to make a region that must hold `needed` bytes: whole pages, with room to grow, so that slowly
+// growing requests do not make a new region each.
 uint64_t RegionBytes(uint64_t needed);
 
 // Unmapped when destroyed. The descriptor may be sent to another process any number of times.
@@ -33,10 +35,13 @@ class SharedMemory {
   uint64_t size() const { return bytes_; }
   int fd() const { return fd_.get(); }
   // Whether [offset, offset + bytes) lies inside.
-  bool Contains(uint64_t offset, uint64_t bytes) const { return offset <= bytes_ && bytes <= bytes_ - offset; }
+  bool Contains(uint64_t offset, uint64_t bytes) const {
+    return offset <= bytes_ && bytes <= bytes_ - offset;
+  }
 
  private:
-  SharedMemory(os::UniqueFd fd, char* data, uint64_t bytes) : fd_(std::move(fd)), data_(data), bytes_(bytes) {}
+  SharedMemory(os::UniqueFd fd, char* data, uint64_t bytes)
+      : fd_(std::move(fd)), data_(data), bytes_(bytes) {}
 
   os::UniqueFd fd_;
   char* data_;

@@ -71,13 +71,15 @@ Result<ModelInfo> Supervisor::StartChild() {
   child->Kill();
   child->WaitForEnd();
   if (!died) return info.status();
-  return Internal("engine process of {} {} while it loaded the model", options_.label, *child->AwaitEnd(Duration(0)));
+  return Internal("engine process of {} {} while it loaded the model", options_.label,
+                  *child->AwaitEnd(Duration(0)));
 }
 
 Status Supervisor::LoadAgain() {
   SNUG_ASSIGN_OR_RETURN(ModelInfo info, StartChild());
   if (info.inputs == info_.inputs && info.outputs == info_.outputs) return {};
-  return FailedPrecondition("the files of {} have changed: its inputs or outputs are others now", options_.label);
+  return FailedPrecondition("the files of {} have changed: its inputs or outputs are others now",
+                            options_.label);
 }
 
 void Supervisor::Run() {
@@ -86,8 +88,10 @@ void Supervisor::Run() {
     std::lock_guard lock(mutex_);
     started_ = true;
     ready_ = first.ok();
-    if (first.ok()) info_ = *first;
-    else why_down_ = first.status();
+    if (first.ok())
+      info_ = *first;
+    else
+      why_down_ = first.status();
     changed_.notify_all();
   }
   if (first.ok()) Watch();
@@ -122,7 +126,8 @@ void Supervisor::Watch() {
       why_down_ = Unavailable("engine process of {} cannot be restarted: {}", options_.label, again.text());
       log::Error(why_down_.text());
     }
-    log::Info("engine process restarted", {{"model", options_.label}, {"pid", std::to_string(child_->pid())}});
+    log::Info("engine process restarted",
+              {{"model", options_.label}, {"pid", std::to_string(child_->pid())}});
   }
 }
 

@@ -1,4 +1,5 @@
-// Keeps a model's engine process alive: starts it, loads the model, and does so again, ever less eagerly, when it dies.
+// Keeps a model's engine process alive: starts it, loads the model, and does so again, ever less eagerly,
+// when it dies.
 #pragma once
 
 #include <condition_variable>
@@ -15,7 +16,7 @@ namespace snug::engine {
 struct ProcessOptions {
   std::string program;  // path of snug-engine
   LoadCommand load;
-  std::string label;    // for people: "ocr/3"
+  std::string label;  // for people: "ocr/3"
 };
 
 // Thread-safe. Owns one thread, the parent of its processes.
@@ -30,8 +31,8 @@ class Supervisor {
   const std::string& label() const { return options_.label; }
   // The process to talk to. UNAVAILABLE while there is none, saying why.
   Result<std::shared_ptr<EngineChild>> Current();
-  // What became of `child`, whose channel broke: UNAVAILABLE with how it ended. A process that closed its channel but
-  // lives on is killed.
+  // What became of `child`, whose channel broke: UNAVAILABLE with how it ended. A process that closed its
+  // channel but lives on is killed.
   Status Explain(EngineChild& child);
 
   static constexpr int kEndSecondsMax = 5;

@@ -1,5 +1,5 @@
-// A plug-in that does what plug-ins must not do. Built several times for faults of the handshake (FAULTY_HANDSHAKE);
-// the rest is chosen by the option "fault".
+// A plug-in that does what plug-ins must not do. Built several times for faults of the handshake
+// (FAULTY_HANDSHAKE); the rest is chosen by the option "fault".
 #include <engine.h>
 #include <unistd.h>
 
@@ -62,7 +62,10 @@ snug_code Load(snug_engine*, const char*, const char* options, snug_model** mode
   std::string fault = FaultOf(options);
   if (fault == "load_error") return Fail(error, SNUG_DATA_LOSS, "weights are cut off");
   if (fault == "load_silent_error") return SNUG_INTERNAL;
-  if (fault == "load_wild_error") return Fail(error, 77, "a\xff" "b");
+  if (fault == "load_wild_error")
+    return Fail(error, 77,
+                "a\xff"
+                "b");
   if (fault == "load_endless_error") {
     std::memset(error->text, 'e', sizeof error->text);
     return SNUG_INTERNAL;
@@ -113,7 +116,8 @@ snug_code Describe(snug_model* model, snug_model_info* info, snug_error* error) 
 }
 
 snug_code CreateInstance(snug_model* model, snug_instance** instance, snug_error* error) {
-  if (model->fault == "instance_error") return Fail(error, SNUG_RESOURCE_EXHAUSTED, "no room for an instance");
+  if (model->fault == "instance_error")
+    return Fail(error, SNUG_RESOURCE_EXHAUSTED, "no room for an instance");
   if (model->fault == "instance_null") return SNUG_OK;
   *instance = new snug_instance{model->fault};
   return SNUG_OK;

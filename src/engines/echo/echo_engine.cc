@@ -1,6 +1,6 @@
-// The smallest engine: a model directory that holds a file `echo.txt` is a model whose output "y" is its input "x". The
-// file has the element type's number in snug_dtype and the dimensions, -1 for free ones: "11 -1 16". docs/engines.md
-// walks through it.
+// The smallest engine: a model directory that holds a file `echo.txt` is a model whose output "y" is its
+// input "x". The file has the element type's number in snug_dtype and the dimensions, -1 for free ones: "11
+// -1 16". docs/engines.md walks through it.
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -34,7 +34,8 @@ snug_code Load(snug_engine*, const char* directory, const char*, snug_model** mo
   std::string path = std::string(directory) + "/echo.txt";
   std::ifstream file(path);
   snug_dtype dtype = 0;
-  if (!(file >> dtype)) return Fail(error, SNUG_INVALID_ARGUMENT, path + ": expected a type and dimensions: 11 -1 16");
+  if (!(file >> dtype))
+    return Fail(error, SNUG_INVALID_ARGUMENT, path + ": expected a type and dimensions: 11 -1 16");
   auto* made = new snug_model;
   for (int64_t dim; file >> dim;) made->dims.push_back(dim);
   made->input = {"x", dtype, static_cast<int32_t>(made->dims.size()), made->dims.data()};
@@ -73,13 +74,20 @@ int32_t Recognises(const char* directory) {
   return std::ifstream(std::string(directory) + "/echo.txt").good() ? 2 : 0;
 }
 
-const snug_engine_api kApi = {
-    sizeof(snug_engine_api), SNUG_ENGINE_ABI_VERSION, "echo", "1",
-    Create, [](snug_engine* e) { delete e; },
-    Load, [](snug_model* m) { delete m; },
-    Describe,
-    CreateInstance, [](snug_instance* i) { delete i; },
-    Execute, Recognises, /*prefers_process=*/0};
+const snug_engine_api kApi = {sizeof(snug_engine_api),
+                              SNUG_ENGINE_ABI_VERSION,
+                              "echo",
+                              "1",
+                              Create,
+                              [](snug_engine* e) { delete e; },
+                              Load,
+                              [](snug_model* m) { delete m; },
+                              Describe,
+                              CreateInstance,
+                              [](snug_instance* i) { delete i; },
+                              Execute,
+                              Recognises,
+                              /*prefers_process=*/0};
 
 }  // namespace
 

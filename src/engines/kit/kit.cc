@@ -39,8 +39,9 @@ int64_t Options::Integer(const char* name, int64_t otherwise, int64_t min, int64
     auto value = found->get<int64_t>();
     if (value >= min && value <= max) return value;
   }
-  throw Failure(SNUG_INVALID_ARGUMENT, fmt::format("engine option \"{}\" must be a whole number from {} to {}, got {}",
-                                                   name, min, max, found->dump()));
+  throw Failure(SNUG_INVALID_ARGUMENT,
+                fmt::format("engine option \"{}\" must be a whole number from {} to {}, got {}", name, min,
+                            max, found->dump()));
 }
 
 bool Options::Boolean(const char* name, bool otherwise) const {
@@ -55,7 +56,8 @@ std::string Options::Text(const char* name, std::string otherwise) const {
   auto found = values_->json.find(name);
   if (found == values_->json.end()) return otherwise;
   if (found->is_string()) return found->get<std::string>();
-  throw Failure(SNUG_INVALID_ARGUMENT, fmt::format("engine option \"{}\" must be a text, got {}", name, found->dump()));
+  throw Failure(SNUG_INVALID_ARGUMENT,
+                fmt::format("engine option \"{}\" must be a text, got {}", name, found->dump()));
 }
 
 std::string Options::Choice(const char* name, std::string otherwise,
@@ -73,25 +75,31 @@ void SpecList::Add(std::string name, snug_dtype dtype, std::vector<int64_t> dims
 }
 
 bool SpecList::FirstIsFree() const {
-  return std::all_of(kept_.begin(), kept_.end(), [](const auto& k) { return !k->dims.empty() && k->dims[0] == -1; });
+  return std::all_of(kept_.begin(), kept_.end(),
+                     [](const auto& k) { return !k->dims.empty() && k->dims[0] == -1; });
 }
 
 size_t ElementBytes(snug_dtype dtype) {
   switch (dtype) {
     case SNUG_BOOL:
     case SNUG_UINT8:
-    case SNUG_INT8: return 1;
+    case SNUG_INT8:
+      return 1;
     case SNUG_UINT16:
     case SNUG_INT16:
     case SNUG_FP16:
-    case SNUG_BF16: return 2;
+    case SNUG_BF16:
+      return 2;
     case SNUG_UINT32:
     case SNUG_INT32:
-    case SNUG_FP32: return 4;
+    case SNUG_FP32:
+      return 4;
     case SNUG_UINT64:
     case SNUG_INT64:
-    case SNUG_FP64: return 8;
-    default: return 0;
+    case SNUG_FP64:
+      return 8;
+    default:
+      return 0;
   }
 }
 

@@ -1,5 +1,5 @@
-// What the engine plug-ins share: errors, options, specs. Inside a plug-in errors are thrown as Failure (the libraries
-// behind throw as well); Guard turns every exception into a code at the plug-in's edge.
+// What the engine plug-ins share: errors, options, specs. Inside a plug-in errors are thrown as Failure (the
+// libraries behind throw as well); Guard turns every exception into a code at the plug-in's edge.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +47,8 @@ snug_code Guard(snug_error* error, snug_code otherwise, Body&& body) noexcept {
   }
 }
 
-// A model's options. Each getter throws Failure(INVALID_ARGUMENT) that names the option, what it may be and what it is.
+// A model's options. Each getter throws Failure(INVALID_ARGUMENT) that names the option, what it may be and
+// what it is.
 class Options {
  public:
   // Throws when `json` is not an object or holds a key that is not among `known` (the text lists them).
@@ -57,15 +58,16 @@ class Options {
   int64_t Integer(const char* name, int64_t otherwise, int64_t min, int64_t max) const;
   bool Boolean(const char* name, bool otherwise) const;
   std::string Text(const char* name, std::string otherwise) const;
-  std::string Choice(const char* name, std::string otherwise, std::initializer_list<std::string_view> choices) const;
+  std::string Choice(const char* name, std::string otherwise,
+                     std::initializer_list<std::string_view> choices) const;
 
  private:
   struct Values;
   std::unique_ptr<Values> values_;
 };
 
-// Tensor specs that keep the memory which snug_tensor_spec points to. Not movable once Add was called by value users:
-// deque-like stability comes from holding each spec apart.
+// Tensor specs that keep the memory which snug_tensor_spec points to. Not movable once Add was called by
+// value users: deque-like stability comes from holding each spec apart.
 class SpecList {
  public:
   void Add(std::string name, snug_dtype dtype, std::vector<int64_t> dims);
@@ -88,7 +90,8 @@ class SpecList {
 size_t ElementBytes(snug_dtype dtype);
 // Whether all dimensions are known.
 bool IsStatic(const std::vector<int64_t>& dims);
-// The process's memory that is its own (not files'), to be taken before and after a load. 0 when it cannot be read.
+// The process's memory that is its own (not files'), to be taken before and after a load. 0 when it cannot be
+// read.
 uint64_t PrivateBytes();
 
 }  // namespace snug::kit

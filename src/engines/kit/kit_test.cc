@@ -18,7 +18,9 @@ std::string FailureOf(const std::function<void()>& body) {
 }
 
 TEST(KitTest, OptionsSayWhatTheyExpected) {
-  EXPECT_EQ(FailureOf([] { Options("{\"colour\":1}", {"threads", "precision"}); }),
+  EXPECT_EQ(FailureOf([] {
+              Options("{\"colour\":1}", {"threads", "precision"});
+            }),
             "unknown engine option \"colour\"; known: threads, precision");
   EXPECT_EQ(FailureOf([] { Options("[]", {}); }), "options are not a JSON object");
   EXPECT_EQ(FailureOf([] { Options("{", {}); }), "options are not a JSON object");
@@ -28,7 +30,9 @@ TEST(KitTest, OptionsSayWhatTheyExpected) {
   EXPECT_EQ(options.Integer("absent", 7, 1, 8), 7);
   EXPECT_EQ(FailureOf([&] { options.Integer("threads", 1, 1, 8); }),
             "engine option \"threads\" must be a whole number from 1 to 8, got 0");
-  EXPECT_EQ(FailureOf([&] { options.Choice("precision", "f32", {"f32", "bf16"}); }),
+  EXPECT_EQ(FailureOf([&] {
+              options.Choice("precision", "f32", {"f32", "bf16"});
+            }),
             "engine option \"precision\" must be one of f32, bf16, got \"int3\"");
   EXPECT_EQ(FailureOf([&] { options.Boolean("onednn", true); }),
             "engine option \"onednn\" must be true or false, got 1");
@@ -39,7 +43,8 @@ TEST(KitTest, GuardTurnsExceptionsIntoCodes) {
   EXPECT_EQ(Guard(&error, SNUG_INTERNAL, [] {}), SNUG_OK);
   EXPECT_EQ(Guard(&error, SNUG_INTERNAL, [] { throw Failure(SNUG_NOT_FOUND, "none"); }), SNUG_NOT_FOUND);
   EXPECT_STREQ(error.text, "none");
-  EXPECT_EQ(Guard(&error, SNUG_INTERNAL, [] { throw std::runtime_error(std::string(5000, 'x')); }), SNUG_INTERNAL);
+  EXPECT_EQ(Guard(&error, SNUG_INTERNAL, [] { throw std::runtime_error(std::string(5000, 'x')); }),
+            SNUG_INTERNAL);
   EXPECT_EQ(std::string(error.text).size(), sizeof error.text - 1);
   EXPECT_EQ(Guard(&error, SNUG_INTERNAL, [] { throw 7; }), SNUG_INTERNAL);
   EXPECT_EQ(Guard(&error, SNUG_INTERNAL, [] { throw std::bad_alloc(); }), SNUG_RESOURCE_EXHAUSTED);

@@ -25,9 +25,11 @@ std::vector<std::string> FilesWith(const std::string& directory, const char* ext
 ModelFiles Choose(const std::string& directory, Format format, const std::vector<std::string>& names,
                   const std::string& preferred) {
   if (names.size() == 1) return {format, directory + "/" + names[0], ""};
-  if (std::find(names.begin(), names.end(), preferred) != names.end()) return {format, directory + "/" + preferred, ""};
-  return {Format::kNone, "", fmt::format("{} holds several models ({}): keep one, or name it {}", directory,
-                                         fmt::join(names, ", "), preferred)};
+  if (std::find(names.begin(), names.end(), preferred) != names.end())
+    return {format, directory + "/" + preferred, ""};
+  return {Format::kNone, "",
+          fmt::format("{} holds several models ({}): keep one, or name it {}", directory,
+                      fmt::join(names, ", "), preferred)};
 }
 
 }  // namespace
@@ -43,9 +45,10 @@ ModelFiles FindModel(const std::string& directory) {
   if (!onnx.empty()) return Choose(directory, Format::kOnnx, onnx, "model.onnx");
   if (fs::exists(directory + "/saved_model.pb", ignored)) return {Format::kSavedModel, directory, ""};
   return {Format::kNone, "",
-          fmt::format("{} holds no model that OpenVINO reads: expected NAME.xml with NAME.bin (IR), NAME.onnx, or "
-                      "saved_model.pb",
-                      directory)};
+          fmt::format(
+              "{} holds no model that OpenVINO reads: expected NAME.xml with NAME.bin (IR), NAME.onnx, or "
+              "saved_model.pb",
+              directory)};
 }
 
 }  // namespace snug::openvino

@@ -1,21 +1,22 @@
-// OpenVINO on the CPU: IR, ONNX and SavedModel. One compiled model a version, shared by its instances; an instance is
-// an infer request that executes on the calling thread.
+// OpenVINO on the CPU: IR, ONNX and SavedModel. One compiled model a version, shared by its instances; an
+// instance is an infer request that executes on the calling thread.
 #include <algorithm>
 #include <cstring>
 #include <memory>
-#include <optional>
 #include <openvino/openvino.hpp>
+#include <optional>
+#include <sstream>
+#include <utility>
+#include <vector>
 
 #include "engine.h"
 #include "engines/kit/kit.h"
 #include "engines/openvino/model_files.h"
 
 using snug::kit::Failure;
-using snug::kit::Guard;
 
 struct snug_engine {
   ov::Core core;
-  int threads = 1;
   bool has_bf16 = false;
   bool has_f16 = false;
 };
@@ -32,13 +33,36 @@ struct snug_model {
 struct snug_instance {
   snug_model* model = nullptr;
   ov::InferRequest request;
-  // Where a fixed-shape output goes when nobody wants it: the request must not keep an earlier caller's memory.
+  // Where a fixed-shape output goes when nobody wants it: the request must not keep an earlier caller's
+  // memory.
   std::vector<ov::Tensor> unwanted;
 };
 
 namespace {
 
 constexpr int kThreadsMax = 1024;
+
+// OpenVINO's texts begin with lines on where in its source they come from; people want the rest.
+std::string WithoutOrigins(const std::string& text) {
+  std::istringstream lines(text);
+  std::string kept;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty() || line.starts_with("Exception from ")) continue;
+    kept += (kept.empty() ? "" : " ") + line;
+  }
+  return kept;
+}
+
+template <typename Body>
+snug_code Guard(snug_error* error, snug_code otherwise, Body&& body) noexcept {
+  return snug::kit::Guard(error, otherwise, [&] {
+    try {
+      body();
+    } catch (const ov::Exception& e) {
+      throw Failure(otherwise, WithoutOrigins(e.what()));
+    }
+  });
+}
 
 struct TypeRow {
   ov::element::Type_t ov;
@@ -58,11 +82,12 @@ snug_dtype DTypeOf(const std::string& tensor, const ov::element::Type& type) {
   for (const TypeRow& row : kTypes) {
     if (type == row.ov) return row.snug;
   }
-  throw Failure(SNUG_UNIMPLEMENTED,
-                "tensor \"" + tensor + "\" has element type " + type.get_type_name() + ", which OpenVINO is not served with");
+  throw Failure(SNUG_UNIMPLEMENTED, "tensor \"" + tensor + "\" has element type " + type.get_type_name() +
+                                        ", which OpenVINO is not served with");
 }
 
-// The shortest of a port's names, so that "x" is taken rather than "serving_default_x:0"; the set has no order.
+// The shortest of a port's names, so that "x" is taken rather than "serving_default_x:0"; the set has no
+// order.
 std::string NameOf(const ov::Output<const ov::Node>& port) {
   const auto& names = port.get_names();
   if (names.empty()) return port.get_node()->get_friendly_name();
@@ -75,7 +100,8 @@ void AddSpec(snug::kit::SpecList& specs, const ov::Output<const ov::Node>& port)
   std::string name = NameOf(port);
   const ov::PartialShape& shape = port.get_partial_shape();
   if (shape.rank().is_dynamic()) {
-    throw Failure(SNUG_UNIMPLEMENTED, "the rank of tensor \"" + name + "\" is unknown: convert the model with known ranks");
+    throw Failure(SNUG_UNIMPLEMENTED,
+                  "the rank of tensor \"" + name + "\" is unknown: convert the model with known ranks");
   }
   std::vector<int64_t> dims;
   for (const ov::Dimension& dim : shape) dims.push_back(dim.is_dynamic() ? -1 : dim.get_length());
@@ -84,7 +110,8 @@ void AddSpec(snug::kit::SpecList& specs, const ov::Output<const ov::Node>& port)
 }
 
 // The precision to compile with; `note` says when it is not the one asked for.
-std::optional<ov::element::Type> PrecisionFor(const snug_engine& engine, const std::string& asked, std::string& note) {
+std::optional<ov::element::Type> PrecisionFor(const snug_engine& engine, const std::string& asked,
+                                              std::string& note) {
   if (asked == "auto") return std::nullopt;
   if (asked == "bf16" && engine.has_bf16) return ov::element::bf16;
   if (asked == "f16" && engine.has_f16) return ov::element::f16;
@@ -100,7 +127,8 @@ std::string Version() {
 std::string Describe(const snug_model& model, const std::string& note, int streams) {
   std::string precision = model.compiled.get_property(ov::hint::inference_precision).get_type_name();
   return "OpenVINO " + Version() + " CPU, " + precision + note + ", " + std::to_string(streams) + " stream" +
-         (streams == 1 ? "" : "s") + " x " + std::to_string(model.threads) + " thread" + (model.threads == 1 ? "" : "s");
+         (streams == 1 ? "" : "s") + " x " + std::to_string(model.threads) + " thread" +
+         (model.threads == 1 ? "" : "s");
 }
 
 void Load(snug_engine& engine, const char* directory, const char* options_json, snug_model& model) {
@@ -109,15 +137,14 @@ void Load(snug_engine& engine, const char* directory, const char* options_json, 
   int instances = static_cast<int>(options.Integer("instances", 1, 1, kThreadsMax));
   int streams = static_cast<int>(options.Integer("streams", instances, 1, kThreadsMax));
   std::string note;
-  auto precision = PrecisionFor(engine, options.Choice("precision", "f32", {"f32", "bf16", "f16", "auto"}), note);
+  auto precision =
+      PrecisionFor(engine, options.Choice("precision", "f32", {"f32", "bf16", "f16", "auto"}), note);
   auto files = snug::openvino::FindModel(directory);
   if (files.format == snug::openvino::Format::kNone) throw Failure(SNUG_INVALID_ARGUMENT, files.problem);
 
   // Explicit numbers everywhere: what is left out, OpenVINO takes from the machine, not from our share of it.
   ov::AnyMap config{ov::num_streams(ov::streams::Num(streams)),
-                    ov::inference_num_threads(streams * model.threads),
-                    ov::compilation_num_threads(std::min(engine.threads, kThreadsMax)),
-                    ov::hint::enable_cpu_pinning(false),
+                    ov::inference_num_threads(streams * model.threads), ov::hint::enable_cpu_pinning(false),
                     ov::hint::execution_mode(ov::hint::ExecutionMode::PERFORMANCE)};
   if (precision) config.insert(ov::hint::inference_precision(*precision));
   uint64_t before = snug::kit::PrivateBytes();
@@ -134,10 +161,11 @@ ov::Tensor InputTensor(const ov::Output<const ov::Node>& port, const snug_tensor
   return ov::Tensor(port.get_element_type(), shape, const_cast<void*>(input.data));
 }
 
-void* Allocate(const snug_output_sink* sink, size_t index, snug_dtype dtype, const ov::Shape& shape, uint64_t bytes) {
+void* Allocate(const snug_output_sink* sink, size_t index, snug_dtype dtype, const ov::Shape& shape,
+               uint64_t bytes) {
   std::vector<int64_t> dims(shape.begin(), shape.end());
-  void* memory = sink->allocate(sink->context, static_cast<uint32_t>(index), dtype, static_cast<int32_t>(dims.size()),
-                                dims.data(), bytes);
+  void* memory = sink->allocate(sink->context, static_cast<uint32_t>(index), dtype,
+                                static_cast<int32_t>(dims.size()), dims.data(), bytes);
   if (memory == nullptr) throw Failure(SNUG_INTERNAL, "the host refused output " + std::to_string(index));
   return memory;
 }
@@ -175,7 +203,6 @@ snug_code CreateEngine(const snug_engine_config* config, snug_engine** engine, s
   return Guard(error, SNUG_FAILED_PRECONDITION, [&] {
     snug::kit::Options options(config->options_json, {});
     auto made = std::make_unique<snug_engine>();
-    made->threads = config->threads;
     if (config->cache_dir != nullptr) made->core.set_property(ov::cache_dir(config->cache_dir));
     for (const std::string& capability : made->core.get_property("CPU", ov::device::capabilities)) {
       if (capability == "BF16") made->has_bf16 = true;
@@ -216,8 +243,8 @@ snug_code CreateInstance(snug_model* model, snug_instance** instance, snug_error
   });
 }
 
-snug_code Execute(snug_instance* instance, const snug_tensor* inputs, uint32_t input_count, const uint8_t* wanted,
-                  uint32_t, const snug_output_sink* sink, snug_error* error) {
+snug_code Execute(snug_instance* instance, const snug_tensor* inputs, uint32_t input_count,
+                  const uint8_t* wanted, uint32_t, const snug_output_sink* sink, snug_error* error) {
   return Guard(error, SNUG_INTERNAL, [&] {
     const auto ports = instance->model->compiled.inputs();
     for (uint32_t i = 0; i < input_count; ++i) {
