@@ -74,9 +74,10 @@ class Upstream(Program):
 
 
 class Driver(Program):
-    def __init__(self, directory, ads_port=0):
+    def __init__(self, directory, ads_port=0, access_log=True):
         super().__init__([BUILD / "tests/front-door-driver", "--envoy", envoy_path(), "--plugins",
-                          BUILD / "lib/snug", "--dir", directory, "--ads-port", ads_port])
+                          BUILD / "lib/snug", "--dir", directory, "--ads-port", ads_port]
+                         + (["--access-log", directory / "access.log"] if access_log else []))
         self.ads_port = self.hello["ads_port"]
 
     def ask(self, **command):
@@ -94,9 +95,9 @@ class Driver(Program):
 class FrontDoor:
     """Envoy with its driver. `port` is known once something has been published."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, access_log=True):
         self.directory = directory
-        self.driver = Driver(directory)
+        self.driver = Driver(directory, access_log=access_log)
         self.log = open(directory / "envoy.log", "wb")
         self.envoy = subprocess.Popen(self.driver.hello["argv"], stdout=self.log, stderr=self.log,
                                       env={**os.environ, **self.driver.hello["environment"]})

@@ -1,6 +1,7 @@
 // Drives the real AdsServer and bootstrap from a script: what the controller does, without a controller.
 //
 //   front-door-driver --envoy PATH --plugins DIR --dir DIR [--port P] [--ads-port P] [--threads N]
+//   [--access-log FILE]
 //
 // Prints {"ads_port":…,"argv":[…],"environment":{…}} (how to start Envoy), then answers a line of JSON with a
 // line:
@@ -61,6 +62,7 @@ int Main(int argc, char** argv) {
   app.add_option("--port", bootstrap.port);
   app.add_option("--ads-port", ads.port);
   app.add_option("--threads", envoy.threads);
+  app.add_option("--access-log", bootstrap.access_log);
   bootstrap.port = 0;
   CLI11_PARSE(app, argc, argv);
 
@@ -70,7 +72,6 @@ int Main(int argc, char** argv) {
     return 1;
   }
   bootstrap.ads_port = (*server)->port();
-  bootstrap.access_log = dir + "/access.log";
   envoy.config_file = dir + "/bootstrap.json";
   envoy.admin_file = dir + "/admin";
   std::ofstream(envoy.config_file) << EnvoyBootstrap(bootstrap).value();

@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""The front door's two figures: how soon a change takes effect, and what a request costs beside nginx.
+
+    build/venv/test/bin/python bench/front_door/front_door_bench.py [--changes 20] [--rounds 5] [--json FILE]
+
+Needs a build with front-door-driver, front-door-upstream and snug-load; nginx (Debian) for the comparison. Envoy and
+nginx have one worker each. Rounds alternate between the ways, so that what else the machine does hits all of them alike;
+trust the ratios of one run, not its absolute times.
+"""
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import grpc
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/front_door"))
+from conftest import BUILD, FrontDoor, Upstream, wait_for  # noqa: E402
+
+PREDICT = "/snug.v1.Prediction/Predict"
+NGINX = """
+worker_processes 1; daemon off; pid {dir}/nginx.pid; error_log {dir}/nginx.log;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; client_body_temp_path {dir}/body; proxy_temp_path {dir}/p; fastcgi_temp_path {dir}/f;
+  uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
+  client_max_body_size 64m; keepalive_requests 1000000000;
+  upstream model {{ server 127.0.0.1:{upstream}; keepalive 64; keepalive_requests 1000000000; }}
+  server {{ listen 127.0.0.1:{port} http2; http2_max_requests 1000000000; location / {{ grpc_pass grpc://model; }} }}
+}}
+"""
+
+
+def predict_message(model, payload=b""):
+    def field(number, content):
+        length, out = len(content), b""
+        while length >= 0x80:
+            out, length = out + bytes([length & 0x7F | 0x80]), length >> 7
+        return bytes([number << 3 | 2]) + out + bytes([length]) + content
+
+    return field(1, model.encode()) + (field(4, payload) if payload else b"")
+
+
+class Asker:
+    """One caller; answers the name of the copy, or the code of the error."""
+
+    def __init__(self, door):
+        self.stub = grpc.insecure_channel(door.url).unary_unary(
+            PREDICT, request_serializer=lambda b: b, response_deserializer=lambda b: b)
+
+    def ask(self, model):
+        try:
+            return self.stub(predict_message(model), timeout=5)[2:].decode()
+        except grpc.RpcError as error:
+            return error.code().name
+
+
+def effect_ms(door, asker, models, model, expected):
+    """From the call of Publish to the first answer that shows the change."""
+    begin = time.perf_counter()
+    door.driver.publish(models, wait=False)
+    while asker.ask(model) != expected:
+        if time.perf_counter() - begin > 10:
+            raise RuntimeError(f"no effect of {models} within 10 s")
+    return (time.perf_counter() - begin) * 1e3
+
+
+def bench_changes(door, a, b, changes):
+    asker, rest = Asker(door), {f"other{i}": [a.endpoint()] for i in range(20)}
+    kinds = {"another copy": [], "weights reversed": [], "new model": [], "model removed": []}
+    most = 1 << 20
+    for i in range(changes):
+        one, two = (a, b) if i % 2 else (b, a)
+        door.publish({**rest, "m": [one.endpoint()]})
+        wait_for(lambda: asker.ask("m") == one.name, "the copy before")
+        kinds["another copy"].append(effect_ms(door, asker, {**rest, "m": [two.endpoint()]}, "m", two.name))
+        door.publish({**rest, "m": [a.endpoint(most), b.endpoint(1)]})
+        for _ in range(20):
+            asker.ask("m")
+        kinds["weights reversed"].append(
+            effect_ms(door, asker, {**rest, "m": [a.endpoint(1), b.endpoint(most)]}, "m", "b"))
+        kinds["new model"].append(effect_ms(door, asker, {**rest, "n": [a.endpoint()]}, "n", "a"))
+        kinds["model removed"].append(effect_ms(door, asker, rest, "n", "NOT_FOUND"))
+    return {k: {"median_ms": statistics.median(v), "max_ms": max(v), "changes": len(v)} for k, v in kinds.items()}
+
+
+def load(target, payload, concurrency, seconds, pid):
+    argv = [BUILD / "bench/snug-load", "predict", "--json", "--target", target, "--model", "m", "--payload", payload,
+            "-c", concurrency, "--seconds", seconds, "--warmup-seconds", 0.5, "--pid", pid]
+    out = subprocess.run([str(x) for x in argv], stdout=subprocess.PIPE, text=True, check=False)
+    return json.loads(out.stdout)
+
+
+def start_nginx(directory, upstream):
+    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if not program:
+        return None, 0
+    port = 20000 + os.getpid() % 20000
+    conf = directory / "nginx.conf"
+    conf.write_text(NGINX.format(dir=directory, port=port, upstream=upstream.grpc_port))
+    master = subprocess.Popen([program, "-c", str(conf), "-e", str(directory / "nginx.log")])
+    children = pathlib.Path(f"/proc/{master.pid}/task/{master.pid}/children")
+    worker = wait_for(lambda: children.read_text().split(), "nginx's worker")[0]
+    return master, (f"127.0.0.1:{port}", int(worker))
+
+
+def bench_overhead(ways, directory, rounds, seconds):
+    payload = directory / "payload"
+    payload.write_bytes(os.urandom(1024))
+    cases = {}
+    for concurrency in (1, 32):
+        runs = {name: [] for name in ways}
+        for _ in range(rounds):
+            for name, (target, pid) in ways.items():
+                runs[name].append(load(target, payload, concurrency, seconds, pid))
+        direct = statistics.median(r["p50_us"] for r in runs["direct"])
+        for name, results in runs.items():
+            median = lambda f: statistics.median(f(r) for r in results)  # noqa: E731
+            cases[f"{name}, c={concurrency}"] = {
+                "p50_us": median(lambda r: r["p50_us"]),
+                "added_p50_us": median(lambda r: r["p50_us"]) - direct,
+                "p99_us": median(lambda r: r["p99_us"]),
+                "requests_per_s": median(lambda r: r["requests_per_s"]),
+                "proxy_cpu_us_per_request": 0 if name == "direct" else median(
+                    lambda r: next(iter(r["processes"].values()))["cpu_us_per_request"]),
+                "errors": sum(r["errors"] for r in results)}
+    return cases
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--changes", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2)
+    parser.add_argument("--json")
+    arguments = parser.parse_args()
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="snug-front-door-"))
+    a, b, door, nginx = Upstream("a"), Upstream("b"), FrontDoor(directory, access_log=False), None
+    try:
+        door.publish({"m": [a.endpoint()]})
+        changes = bench_changes(door, a, b, arguments.changes)
+        print(f"{'change':<20}{'median ms':>10}{'max ms':>10}   ({arguments.changes} each, over 20 other models)")
+        for kind, r in changes.items():
+            print(f"{kind:<20}{r['median_ms']:>10.1f}{r['max_ms']:>10.1f}")
+        door.publish({"m": [a.endpoint()]})
+        ways = {"direct": (f"127.0.0.1:{a.grpc_port}", a.process.pid), "front door": (door.url, door.envoy.pid)}
+        nginx, nginx_way = start_nginx(directory, a)
+        if nginx:
+            ways["nginx grpc_pass"] = nginx_way
+        overhead = bench_overhead(ways, directory, arguments.rounds, arguments.seconds)
+        print(f"\n{'1 KiB Predict':<24}{'p50 us':>9}{'added':>8}{'p99 us':>9}{'req/s':>9}{'CPU us/req':>12}{'errors':>8}")
+        for name, r in overhead.items():
+            print(f"{name:<24}{r['p50_us']:>9.0f}{r['added_p50_us']:>8.0f}{r['p99_us']:>9.0f}{r['requests_per_s']:>9.0f}"
+                  f"{r['proxy_cpu_us_per_request']:>12.1f}{r['errors']:>8}")
+        if arguments.json:
+            pathlib.Path(arguments.json).write_text(json.dumps({"changes": changes, "overhead": overhead}, indent=1))
+    finally:
+        if nginx:
+            nginx.terminate()
+            nginx.wait()
+        door.close()
+        a.kill()
+        b.kill()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core.hpp>
+#include <boost/beast/http.hpp>
+#include <thread>
+
+#include "load.h"
+
+namespace snug::load {
+namespace {
+
+namespace http = boost::beast::http;
+using boost::asio::ip::tcp;
+
+constexpr uint64_t kAnswerBytesMax = 256 << 20;
+
+// One caller on a thread and a connection of its own.
+class Caller {
+ public:
+  Caller(const Options& options, const Window& window, size_t first_body)
+      : options_(options), window_(window), next_body_(first_body) {}
+
+  void Loop() {
+    while (!window_.Over()) {
+      const TimePoint sent = SystemClock().Now();
+      window_.Count(tally_, sent, Exchange());
+    }
+  }
+  Tally& tally() { return tally_; }
+
+ private:
+  // The error's text, empty when the answer was a 200.
+  std::string Exchange() {
+    try {
+      if (!socket_.is_open()) Connect();
+      http::request<http::string_body> request(http::verb::post, options_.path, 11);
+      request.set(http::field::host, options_.target);
+      request.set(http::field::content_type, options_.content_type);
+      request.body() = options_.bodies[next_body_++ % options_.bodies.size()];
+      request.prepare_payload();
+      http::write(socket_, request);
+      http::response_parser<http::string_body> answer;
+      answer.body_limit(kAnswerBytesMax);
+      http::read(socket_, buffer_, answer);
+      if (!answer.get().keep_alive()) Close();
+      return answer.get().result_int() == 200
+                 ? ""
+                 : std::to_string(answer.get().result_int()) + ": " + answer.get().body();
+    } catch (const std::exception& error) {
+      Close();
+      return error.what();
+    }
+  }
+  void Connect() {
+    auto colon = options_.target.rfind(':');
+    tcp::resolver resolver(io_);
+    boost::asio::connect(
+        socket_, resolver.resolve(options_.target.substr(0, colon), options_.target.substr(colon + 1)));
+    socket_.set_option(tcp::no_delay(true));
+  }
+  void Close() {
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+    buffer_.clear();
+  }
+
+  const Options& options_;
+  const Window& window_;
+  boost::asio::io_context io_;
+  tcp::socket socket_{io_};
+  boost::beast::flat_buffer buffer_;
+  size_t next_body_;
+  Tally tally_;
+};
+
+}  // namespace
+
+Report RunRest(const Options& options, const std::function<void()>& at_begin,
+               const std::function<void()>& at_end) {
+  Window window(options);
+  std::vector<std::unique_ptr<Caller>> callers;
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < static_cast<size_t>(options.concurrency); ++i) {
+    callers.push_back(std::make_unique<Caller>(options, window, i));
+    threads.emplace_back([&caller = *callers.back()] { caller.Loop(); });
+  }
+  const double cpu = window.Watch(at_begin, at_end);
+  for (auto& thread : threads) thread.join();
+  std::vector<Tally> tallies;
+  for (auto& caller : callers) tallies.push_back(std::move(caller->tally()));
+  Report report = Join(window, std::move(tallies));
+  report.client_cpu_seconds = cpu;
+  return report;
+}
+
+}  // namespace snug::load
