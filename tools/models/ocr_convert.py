@@ -31,7 +31,7 @@ def recogniser(original, work, out):
     characters = next(entry.value for entry in model.metadata_props if entry.key == "character")
     (out / "dict.txt").write_text(characters.rstrip("\n") + "\n", encoding="utf-8")
 
-    (out / "onnx").mkdir()
+    (out / "onnx").mkdir(exist_ok=True)
     fixed, agrees = onnxsim.simplify(model, overwrite_input_shapes={"x": [1, 3, 48, 320]})
     assert agrees, "onnxsim changed the model's answers"
     onnx.save(fixed, out / "onnx" / "model.onnx")
