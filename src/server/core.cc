@@ -1,0 +1,42 @@
+#include "server/core.h"
+
+#include <algorithm>
+
+#include "os/process.h"
+
+namespace snug::server {
+
+Status CheckControl(const Core& core) {
+  if (core.explicit_control) return {};
+  return FailedPrecondition("explicit model load / unload is not allowed: this server loads its whole repository at "
+                            "start; start it with --control explicit to load and unload by calls");
+}
+
+TimePoint WithTimeout(TimePoint deadline, TimePoint arrival, int64_t timeout_us) {
+  if (timeout_us <= 0 || timeout_us > kTimeoutUsMax) return deadline;
+  return std::min(deadline, arrival + std::chrono::microseconds(timeout_us));
+}
+
+std::string PlatformName(const serving::ModelDescription& model) { return "snug_" + model.config.engine; }
+
+std::string MetricsPage(const Core& core) {
+  MetricsText text;
+  text.Family("snug_server_info", "gauge", "1, with what this server is.");
+  text.Sample(MetricLabels({{"version", kServerVersion}, {"server", core.server_id}}), 1);
+  text.Family("snug_server_ready", "gauge", "1 while the server takes requests.");
+  text.Sample("", core.Ready() ? 1 : 0);
+  if (auto self = os::Identify(getpid()); self.ok()) {
+    if (auto usage = os::Usage(*self); usage.ok()) {
+      text.Family("process_cpu_seconds_total", "counter", "User and system CPU time of the server process.");
+      text.Sample("", usage->cpu_seconds);
+      text.Family("process_resident_memory_bytes", "gauge", "Resident memory of the server process.");
+      text.Sample("", static_cast<double>(usage->memory_bytes));
+      text.Family("process_threads", "gauge", "Threads of the server process.");
+      text.Sample("", usage->threads);
+    }
+  }
+  core.models.WriteMetrics(text);
+  return text.Take();
+}
+
+}  // namespace snug::server

@@ -1,0 +1,44 @@
+// What both protocols share: the models, and how the server itself is doing.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "serving/model_manager.h"
+
+namespace snug::server {
+
+inline constexpr const char* kServerName = "snug";
+inline constexpr const char* kServerVersion = SNUG_VERSION;
+inline constexpr const char* kExtensions[] = {"binary_tensor_data", "model_repository", "model_configuration",
+                                              "statistics"};
+// Longest parameters.timeout that is honoured; more is no limit at all.
+constexpr int64_t kTimeoutUsMax = int64_t{86'400} * 1'000'000;
+
+// Thread-safe.
+struct Core {
+  serving::ModelManager& models;
+  std::string server_id;
+  bool explicit_control = false;      // models are loaded and unloaded by calls
+  std::atomic<bool> loaded = false;   // the models of the start are READY or UNAVAILABLE
+  std::atomic<bool> draining = false;
+
+  bool Ready() const { return loaded && !draining; }
+};
+
+// FAILED_PRECONDITION unless models are loaded by calls.
+Status CheckControl(const Core& core);
+
+// The request's deadline when its parameter "timeout" (microseconds, 0: none) is counted from its arrival.
+TimePoint WithTimeout(TimePoint deadline, TimePoint arrival, int64_t timeout_us);
+
+// KServe's platform of a model: "snug_openvino".
+std::string PlatformName(const serving::ModelDescription& model);
+
+// The server's own metrics and the models'.
+std::string MetricsPage(const Core& core);
+
+}  // namespace snug::server

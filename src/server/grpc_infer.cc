@@ -1,0 +1,159 @@
+// ModelInfer and Predict: bytes in, bytes out, one copy of a tensor on the way in (the protobuf's) and none on the way
+// out.
+#include <google/protobuf/arena.h>
+#include <snug/v1/prediction.pb.h>
+
+#include <utility>
+
+#include "server/grpc_methods.h"
+#include "server/oip_tensor.h"
+
+namespace snug::server {
+namespace {
+
+// Smaller tensors are copied into the answer's first slice: cheaper than a slice of their own.
+constexpr size_t kSliceBytesMin = 4096;
+constexpr uint8_t kRawOutputTag = (6 << 3) | 2;  // ModelInferResponse.raw_output_contents, length-delimited
+constexpr size_t kRawHeadBytesMax = 11;          // the tag and a varint
+constexpr size_t kArenaBlockBytes = 1024;        // holds the messages of a request with a few small tensors
+
+// A request's messages in one block; tensors borrow from it.
+struct InferArena {
+  alignas(16) char block[kArenaBlockBytes];
+  google::protobuf::Arena arena{block, sizeof block};
+  inference::ModelInferRequest* request =
+      google::protobuf::Arena::CreateMessage<inference::ModelInferRequest>(&arena);
+};
+
+std::shared_ptr<inference::ModelInferRequest> NewRequest() {
+  auto arena = std::make_shared<InferArena>();
+  return {arena, arena->request};
+}
+
+uint8_t* WriteRawHead(uint8_t* out, size_t bytes) {
+  *out++ = kRawOutputTag;
+  for (; bytes >= 0x80; bytes >>= 7) *out++ = static_cast<uint8_t>(bytes | 0x80);
+  *out++ = static_cast<uint8_t>(bytes);
+  return out;
+}
+
+// A slice of the tensor's own memory.
+grpc::Slice Borrow(const Tensor& tensor) {
+  auto* owner = new Buffer(tensor.buffer);
+  return grpc::Slice(owner->data(), owner->size(), [](void* held) { delete static_cast<Buffer*>(held); }, owner);
+}
+
+// The message's own bytes, then raw_output_contents: the highest field number, so that they may simply follow.
+class AnswerWriter {
+ public:
+  explicit AnswerWriter(const inference::ModelInferResponse& head) {
+    Reserve(head.ByteSizeLong());
+    end_ = head.SerializeWithCachedSizesToArray(end_);
+  }
+  void Add(const Tensor& tensor) {
+    const size_t bytes = tensor.buffer.size();
+    Reserve(kRawHeadBytesMax + (bytes < kSliceBytesMin ? bytes : 0));
+    end_ = WriteRawHead(end_, bytes);
+    if (bytes < kSliceBytesMin) {
+      std::memcpy(end_, tensor.buffer.data(), bytes);
+      end_ += bytes;
+    } else {
+      Flush();
+      slices_.push_back(Borrow(tensor));
+    }
+  }
+  grpc::ByteBuffer Take() {
+    Flush();
+    return grpc::ByteBuffer(slices_.data(), slices_.size());
+  }
+
+ private:
+  void Reserve(size_t bytes) {
+    if (static_cast<size_t>(block_.data() + block_.size() - end_) >= bytes) return;
+    const auto used = static_cast<size_t>(end_ - block_.data());
+    block_.resize(std::max(used + bytes, 2 * block_.size()));
+    end_ = block_.data() + used;
+  }
+  void Flush() {
+    if (end_ != block_.data()) slices_.emplace_back(block_.data(), static_cast<size_t>(end_ - block_.data()));
+    end_ = block_.data();
+  }
+
+  std::vector<uint8_t> block_ = std::vector<uint8_t>(512);
+  uint8_t* end_ = block_.data();
+  std::vector<grpc::Slice> slices_;
+};
+
+grpc::ByteBuffer EncodeAnswer(const std::string& id, const serving::InferResponse& response) {
+  inference::ModelInferResponse head;
+  head.set_model_name(response.model);
+  head.set_model_version(std::to_string(response.version));
+  head.set_id(id);
+  DescribeOutputs(response.outputs, head);
+  AnswerWriter writer(head);
+  for (const Tensor& output : response.outputs) writer.Add(output);
+  return writer.Take();
+}
+
+int64_t TimeoutOf(const inference::ModelInferRequest& message) {
+  if (message.parameters().empty()) return 0;
+  auto timeout = message.parameters().find("timeout");
+  return timeout == message.parameters().end() ? 0 : timeout->second.int64_param();
+}
+
+Status Translate(const GrpcCall& call, const std::shared_ptr<inference::ModelInferRequest>& message,
+                 serving::InferRequest& request) {
+  request.model = message->model_name();
+  request.version = message->model_version();
+  request.arrival = call.arrival();
+  request.deadline = WithTimeout(call.deadline(), call.arrival(), TimeoutOf(*message));
+  request.cancelled = call.cancelled();
+  SNUG_ASSIGN_OR_RETURN(request.inputs, OipInputs(message));
+  SNUG_ASSIGN_OR_RETURN(request.outputs, OipOutputs(*message));
+  return {};
+}
+
+grpc::ByteBuffer EncodePrediction(serving::PredictResponse response) {
+  snug::v1::PredictResponse message;
+  message.set_model(std::move(response.model));
+  message.set_version(std::to_string(response.version));
+  message.set_content_type(std::move(response.content_type));
+  message.set_payload(std::move(response.payload));
+  return SerializeMessage(message);
+}
+
+}  // namespace
+
+void GrpcModelInfer(Core& core, GrpcCall& call) {
+  auto message = NewRequest();
+  Status status = ParseMessage(call.request(), message.get());
+  serving::InferRequest request;
+  if (status.ok()) status = Translate(call, message, request);
+  if (!status.ok()) return call.Fail(status);
+  core.models.Infer(std::move(request), [&call, id = message->id()](Result<serving::InferResponse> result) {
+    if (!result.ok()) return call.Fail(result.status());
+    call.Finish(EncodeAnswer(id, *result));
+  });
+}
+
+void GrpcPredict(Core& core, GrpcCall& call) {
+  auto message = std::make_shared<snug::v1::PredictRequest>();
+  Status status = ParseMessage(call.request(), message.get());
+  if (!status.ok()) return call.Fail(status);
+  serving::PredictRequest request;
+  request.model = message->model();
+  request.version = message->version();
+  request.arrival = call.arrival();
+  request.deadline = call.deadline();
+  request.cancelled = call.cancelled();
+  request.content_type = message->content_type();
+  request.payload = message->payload();
+  for (const auto& [key, value] : message->parameters()) request.parameters.emplace(key, value);
+  request.payload_owner = std::move(message);
+  core.models.Predict(std::move(request), [&call](Result<serving::PredictResponse> result) {
+    if (!result.ok()) return call.Fail(result.status());
+    call.Finish(EncodePrediction(*std::move(result)));
+  });
+}
+
+}  // namespace snug::server

@@ -1,0 +1,253 @@
+#include "server/grpc_server.h"
+
+#include <grpcpp/generic/async_generic_service.h>
+#include <grpcpp/resource_quota.h>
+#include <grpcpp/support/async_unary_call.h>
+
+#include <algorithm>
+#include <thread>
+#include <vector>
+
+#include "base/log.h"
+#include "server/grpc_call.h"
+#include "server/grpc_methods.h"
+
+namespace snug::server {
+namespace {
+
+// Calls to methods that there are not, awaited at a time.
+constexpr int kUnknownSlots = 2;
+
+// Registers methods by name for raw bytes: what protoc's WithRawMethod_ templates do, as a table.
+class RawService : public grpc::Service {
+ public:
+  explicit RawService(std::span<const GrpcMethod> methods) {
+    for (size_t i = 0; i < methods.size(); ++i) {
+      AddMethod(new grpc::internal::RpcServiceMethod(methods[i].name, grpc::internal::RpcMethod::NORMAL_RPC, nullptr));
+      MarkMethodRaw(static_cast<int>(i));
+    }
+  }
+  using grpc::Service::RequestAsyncUnary;
+};
+
+// An event of a completion queue.
+class Event {
+ public:
+  virtual ~Event() = default;
+  virtual void Happened(bool ok) = 0;
+};
+
+TimePoint DeadlineOf(const grpc::ServerContext& context, TimePoint now) {
+  const gpr_timespec raw = context.raw_deadline();
+  if (gpr_time_cmp(raw, gpr_inf_future(raw.clock_type)) == 0) return TimePoint::max();
+  const auto left = context.deadline() - std::chrono::system_clock::now();
+  if (left > std::chrono::hours(24 * 365)) return TimePoint::max();
+  return now + std::chrono::duration_cast<Duration>(left);
+}
+
+grpc::Status ToGrpc(const Status& status) {
+  return grpc::Status(static_cast<grpc::StatusCode>(static_cast<int>(status.code())), status.text());
+}
+
+struct Queue {
+  std::unique_ptr<grpc::ServerCompletionQueue> events;
+  std::thread thread;
+};
+
+// Awaits one call of a method, then stands in for itself with another one. It goes when both its answer was sent and
+// gRPC has told that the call is over.
+class RawCall : public GrpcCall {
+ public:
+  struct Method {
+    RawService& service;
+    int index;
+    const GrpcMethod& method;
+    Core& core;
+    const std::atomic<bool>& closing;
+  };
+
+  static void Await(const Method& method, grpc::ServerCompletionQueue* queue) {
+    auto* call = new RawCall(method, queue);
+    call->context_.AsyncNotifyWhenDone(&call->over_);
+    method.service.RequestAsyncUnary(method.index, &call->context_, &call->request_, &call->writer_, queue, queue,
+                                     &call->arrived_);
+  }
+
+  void Finish(const grpc::ByteBuffer& answer) override { writer_.Finish(answer, grpc::Status::OK, &sent_); }
+  void Fail(const Status& status) override { writer_.FinishWithError(ToGrpc(status), &sent_); }
+
+ private:
+  template <void (RawCall::*Handle)(bool)>
+  class Tag : public Event {
+   public:
+    explicit Tag(RawCall& call) : call_(call) {}
+    void Happened(bool ok) override { (call_.*Handle)(ok); }
+
+   private:
+    RawCall& call_;
+  };
+
+  RawCall(const Method& method, grpc::ServerCompletionQueue* queue) : method_(method), queue_(queue) {}
+
+  void Arrived(bool ok) {
+    if (!ok) {  // shutting down; the other events never come
+      delete this;
+      return;
+    }
+    if (!method_.closing.load(std::memory_order_relaxed)) Await(method_, queue_);
+    arrival_ = SystemClock().Now();
+    deadline_ = DeadlineOf(context_, arrival_);
+    cancelled_ = std::make_shared<std::atomic<bool>>(false);
+    method_.method.handle(method_.core, *this);
+  }
+  void Over(bool) {
+    if (context_.IsCancelled()) cancelled_->store(true, std::memory_order_relaxed);
+    Release();
+  }
+  void Sent(bool) { Release(); }
+  void Release() {
+    if (left_.fetch_sub(1) == 1) delete this;
+  }
+
+  const Method& method_;
+  grpc::ServerCompletionQueue* const queue_;
+  grpc::ServerContext context_;
+  grpc::ServerAsyncResponseWriter<grpc::ByteBuffer> writer_{&context_};
+  Tag<&RawCall::Arrived> arrived_{*this};
+  Tag<&RawCall::Over> over_{*this};
+  Tag<&RawCall::Sent> sent_{*this};
+  std::atomic<int> left_{2};
+};
+
+// A call of a method that there is not: answered with what there is.
+class UnknownCall : public Event {
+ public:
+  static void Await(grpc::AsyncGenericService& service, grpc::ServerCompletionQueue* queue) {
+    auto* call = new UnknownCall(service, queue);
+    service.RequestCall(&call->context_, &call->stream_, queue, queue, call);
+  }
+
+  void Happened(bool ok) override {
+    if (!ok || answered_) {
+      delete this;
+      return;
+    }
+    Await(service_, queue_);
+    answered_ = true;
+    std::string known;
+    for (const GrpcMethod& method : GrpcMethods()) known += (known.empty() ? "" : ", ") + std::string(method.name);
+    stream_.Finish(ToGrpc(Error(Code::kUnimplemented, "{} is not implemented here; known methods: {}",
+                                context_.method(), known)),
+                   this);
+  }
+
+ private:
+  UnknownCall(grpc::AsyncGenericService& service, grpc::ServerCompletionQueue* queue)
+      : service_(service), queue_(queue) {}
+
+  grpc::AsyncGenericService& service_;
+  grpc::ServerCompletionQueue* const queue_;
+  grpc::GenericServerContext context_;
+  grpc::GenericServerAsyncReaderWriter stream_{&context_};
+  bool answered_ = false;
+};
+
+int Milliseconds(Duration d) {
+  return static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(d).count());
+}
+
+void SetLimits(grpc::ServerBuilder& builder, const GrpcOptions& options) {
+  builder.SetMaxReceiveMessageSize(static_cast<int>(std::min<uint64_t>(options.message_bytes_max, INT32_MAX)));
+  builder.SetMaxSendMessageSize(-1);
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a second server on the port is an error, not a share
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.streams_max);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive_time));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.keepalive_timeout));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 5000);
+  if (options.connection_age_max > Duration{0}) {
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(options.connection_age_max));
+  }
+  if (options.memory_bytes_max > 0) {
+    builder.SetResourceQuota(grpc::ResourceQuota("snug-server").Resize(options.memory_bytes_max));
+  }
+}
+
+class AsyncServer : public GrpcServer {
+ public:
+  explicit AsyncServer(Core& core) : service_(GrpcMethods()) {
+    const auto methods = GrpcMethods();
+    for (size_t i = 0; i < methods.size(); ++i) {
+      methods_.push_back({service_, static_cast<int>(i), methods[i], core, closing_});
+    }
+  }
+  ~AsyncServer() override { Drain(Duration{0}); }
+
+  Status Listen(const GrpcOptions& options) {
+    grpc::ServerBuilder builder;
+    int port = 0;
+    const std::string address = fmt::format("{}:{}", options.address, options.port);
+    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+    SetLimits(builder, options);
+    builder.RegisterService(&service_);
+    builder.RegisterAsyncGenericService(&unknown_);
+    queues_.resize(static_cast<size_t>(options.threads));
+    for (Queue& queue : queues_) queue.events = builder.AddCompletionQueue();
+    server_ = builder.BuildAndStart();
+    if (!server_ || port == 0) return Unavailable("cannot listen for gRPC on {}: is the port taken?", address);
+    port_ = static_cast<uint16_t>(port);
+    for (Queue& queue : queues_) queue.thread = std::thread([this, &queue] { Serve(queue.events.get()); });
+    return {};
+  }
+
+  uint16_t port() const override { return port_; }
+
+  bool Drain(Duration limit) override {
+    if (closing_.exchange(true)) return true;
+    const auto begun = std::chrono::steady_clock::now();
+    if (server_) server_->Shutdown(std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::microseconds>(limit));
+    const bool in_time = std::chrono::steady_clock::now() - begun < limit;
+    for (Queue& queue : queues_) {
+      queue.events->Shutdown();
+      if (queue.thread.joinable()) queue.thread.join();
+      DropEvents(*queue.events);
+    }
+    return in_time;
+  }
+
+ private:
+  void Serve(grpc::ServerCompletionQueue* queue) {
+    for (const auto& method : methods_) {
+      for (int i = 0; i < method.method.slots; ++i) RawCall::Await(method, queue);
+    }
+    for (int i = 0; i < kUnknownSlots; ++i) UnknownCall::Await(unknown_, queue);
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue->Next(&tag, &ok)) static_cast<Event*>(tag)->Happened(ok);
+  }
+  // Where no thread was started: gRPC wants its queues empty.
+  static void DropEvents(grpc::ServerCompletionQueue& queue) {
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue.Next(&tag, &ok)) {
+    }
+  }
+
+  RawService service_;
+  grpc::AsyncGenericService unknown_;
+  std::vector<RawCall::Method> methods_;
+  std::vector<Queue> queues_;
+  std::unique_ptr<grpc::Server> server_;
+  std::atomic<bool> closing_{false};
+  uint16_t port_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<GrpcServer>> GrpcServer::Start(const GrpcOptions& options, Core& core) {
+  auto server = std::make_unique<AsyncServer>(core);
+  SNUG_RETURN_IF_ERROR(server->Listen(options));
+  return std::unique_ptr<GrpcServer>(std::move(server));
+}
+
+}  // namespace snug::server

@@ -1,0 +1,187 @@
+// snug-server: from the command line to the drain.
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <thread>
+
+#include "base/log.h"
+#include "engine/engine.h"
+#include "net/http_server.h"
+#include "os/cpu_budget.h"
+#include "os/files.h"
+#include "os/process.h"
+#include "parsers/parser_host.h"
+#include "server/core.h"
+#include "server/grpc_server.h"
+#include "server/options.h"
+#include "server/rest_service.h"
+#include "serving/low_priority.h"
+
+namespace snug::server {
+namespace {
+
+constexpr int kExitOk = 0;
+constexpr int kExitStart = 1;
+constexpr int kExitDrain = 3;
+// Threads that read and write sockets, of each protocol; requests are executed elsewhere.
+constexpr int kIoThreadsMax = 4;
+// Part of the memory that gRPC messages under way may take.
+constexpr uint64_t kMessageMemoryDivisor = 4;
+constexpr uint64_t kMessageMemoryMin = uint64_t{256} << 20;
+
+struct Threads {
+  int all = 1;   // what engines may keep busy together
+  int io = 1;    // of each protocol
+  int load = 1;  // models loaded at a time
+};
+
+Threads SplitThreads(const ServerOptions& options, const os::CpuBudget& budget) {
+  Threads threads;
+  threads.all = options.threads > 0 ? options.threads : budget.threads;
+  threads.io = std::clamp(threads.all / 4, 1, kIoThreadsMax);
+  threads.load = options.load_threads > 0 ? options.load_threads : std::max(1, threads.all / 2);
+  return threads;
+}
+
+std::string DirName(const std::string& path) { return path.substr(0, path.rfind('/')); }
+
+// --plugins, else lib/snug (or Debian's lib/<triplet>/snug) beside the program's folder.
+std::vector<std::string> PluginDirs(const ServerOptions& options) {
+  if (!options.plugins.empty()) return {options.plugins};
+  const std::string prefix = DirName(DirName(os::SelfPath()));
+  return {prefix + "/lib/snug", prefix + "/lib/x86_64-linux-gnu/snug", prefix + "/lib/aarch64-linux-gnu/snug"};
+}
+
+std::unique_ptr<engine::EngineHost> MakeEngines(const ServerOptions& options, const Threads& threads) {
+  engine::HostOptions host;
+  host.plugin_dirs = PluginDirs(options);
+  host.engine_program = DirName(os::SelfPath()) + "/snug-engine";
+  host.threads = threads.all;
+  return engine::EngineHost::Create(host);
+}
+
+Result<std::unique_ptr<net::HttpServer>> StartRest(const ServerOptions& options, const Threads& threads, Core& core) {
+  net::HttpServerOptions http;
+  http.address = options.address;
+  http.port = options.rest_port;
+  http.threads = threads.io;
+  http.body_bytes_max = options.message_mib_max << 20;
+  return net::HttpServer::Start(http, [&core](net::Request&& request, const net::Responder& respond) {
+    HandleRest(core, std::move(request), respond);
+  });
+}
+
+Duration FromSeconds(double seconds) { return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)); }
+
+Result<std::unique_ptr<GrpcServer>> StartGrpc(const ServerOptions& options, const Threads& threads,
+                                              const os::CpuBudget& budget, Core& core) {
+  GrpcOptions grpc;
+  grpc.address = options.address;
+  grpc.port = options.grpc_port;
+  grpc.threads = threads.io;
+  grpc.message_bytes_max = options.message_mib_max << 20;
+  grpc.memory_bytes_max = std::max(budget.memory_bytes / kMessageMemoryDivisor, kMessageMemoryMin);
+  grpc.keepalive_time = FromSeconds(options.keepalive_seconds);
+  grpc.connection_age_max = FromSeconds(options.connection_age_seconds);
+  return GrpcServer::Start(grpc, core);
+}
+
+Status WriteReadyFile(const std::string& path, uint16_t grpc_port, uint16_t rest_port) {
+  if (path.empty()) return {};
+  return os::WriteFileAtomic(
+      path, fmt::format("{{\"pid\":{},\"grpc_port\":{},\"rest_port\":{}}}\n", getpid(), grpc_port, rest_port));
+}
+
+void LogStart(const os::CpuBudget& budget, const Threads& threads) {
+  log::Info("CPU budget", {{"threads", std::to_string(threads.all)},
+                           {"io_threads", std::to_string(threads.io)},
+                           {"load_threads", std::to_string(threads.load)},
+                           {"loads_at_low_priority", serving::CanLowerPriority() ? "yes" : "no"},
+                           {"source", budget.source}});
+}
+
+void LoadModels(Core& core) {
+  if (core.explicit_control) {
+    core.loaded = true;
+    return;
+  }
+  core.models.LoadAll([&core](const Status& status) {
+    if (!status.ok()) log::Error("the repository cannot be read", {{"reason", status.ToString()}});
+    core.loaded = status.ok();
+  });
+}
+
+// Signals that end the server are blocked in every thread and taken here.
+sigset_t StopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+// Both protocols at once, each with the whole time.
+bool Drain(GrpcServer& grpc, net::HttpServer& rest, Duration limit) {
+  bool rest_in_time = false;
+  std::thread draining([&] { rest_in_time = rest.Drain(limit); });
+  const bool grpc_in_time = grpc.Drain(limit);
+  draining.join();
+  return rest_in_time && grpc_in_time;
+}
+
+int Fail(const Status& status) {
+  log::Error("cannot start", {{"reason", status.ToString()}});
+  return kExitStart;
+}
+
+int Serve(const ServerOptions& options) {
+  const os::CpuBudget budget = os::ReadCpuBudget();
+  const Threads threads = SplitThreads(options, budget);
+  LogStart(budget, threads);
+  if (!os::IsDirectory(options.models)) return Fail(NotFound("--models {}: no such directory", options.models));
+  auto engines = MakeEngines(options, threads);
+  auto parsers = parsers::ParserHost::Create(PluginDirs(options));
+  serving::ManagerOptions manager;
+  manager.root = options.models;
+  manager.cache_dir = options.cache_dir;
+  manager.load_threads = static_cast<size_t>(threads.load);
+  auto models = std::make_unique<serving::ModelManager>(manager, *engines, *parsers);
+  Core core{*models, options.server_id, options.explicit_control};
+  auto grpc = StartGrpc(options, threads, budget, core);
+  if (!grpc.ok()) return Fail(grpc.status());
+  auto rest = StartRest(options, threads, core);
+  if (!rest.ok()) return Fail(rest.status());
+  LoadModels(core);
+  Status written = WriteReadyFile(options.ready_file, (*grpc)->port(), (*rest)->port());
+  if (!written.ok()) return Fail(written);
+  log::Info("listening", {{"address", options.address},
+                          {"grpc_port", std::to_string((*grpc)->port())},
+                          {"rest_port", std::to_string((*rest)->port())},
+                          {"models", options.models}});
+  const sigset_t signals = StopSignals();
+  int signal_number = 0;
+  sigwait(&signals, &signal_number);
+  core.draining = true;
+  log::Info("draining", {{"signal", std::to_string(signal_number)}});
+  const bool in_time = Drain(**grpc, **rest, FromSeconds(options.drain_seconds));
+  log::Info("stopped", {{"all_answered", in_time ? "yes" : "no"}});
+  // A load that still runs may take minutes, and nothing of it is worth waiting for.
+  if (!in_time || !models->Settled()) _exit(in_time ? kExitOk : kExitDrain);
+  return kExitOk;
+}
+
+}  // namespace
+}  // namespace snug::server
+
+int main(int argc, char** argv) {
+  snug::server::ServerOptions options;
+  const int exit_code = snug::server::ParseCommandLine(argc, argv, options);
+  if (exit_code >= 0) return exit_code;
+  snug::log::Init("snug-server", options.log_level, options.log_format);
+  const sigset_t signals = snug::server::StopSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return snug::server::Serve(options);
+}

@@ -1,0 +1,36 @@
+// snug-server's command line.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/log.h"
+#include "base/status.h"
+
+namespace snug::server {
+
+struct ServerOptions {
+  std::string models;
+  std::string address = "127.0.0.1";
+  uint16_t grpc_port = 8001;
+  uint16_t rest_port = 8000;
+  bool explicit_control = false;
+  int threads = 0;       // 0: from the cgroup
+  int load_threads = 0;  // 0: half of threads
+  std::string cache_dir;
+  std::string plugins;
+  std::string ready_file;
+  std::string server_id;
+  double drain_seconds = 30;
+  uint64_t message_mib_max = 64;
+  double connection_age_seconds = 0;
+  double keepalive_seconds = 60;
+  log::Format log_format = log::Format::kText;
+  log::Level log_level = log::Level::kInfo;
+};
+
+// Fills `options`. Returns the exit code when the program is to end at once (--help: 0, a bad command line: 2), having
+// printed why; else -1.
+int ParseCommandLine(int argc, char** argv, ServerOptions& options);
+
+}  // namespace snug::server

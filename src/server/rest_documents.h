@@ -1,0 +1,26 @@
+// The JSON documents of KServe v2's REST but infer: metadata, configuration, statistics, repository index. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "serving/model_manager.h"
+
+namespace snug::server {
+
+std::string ServerMetadataJson();
+std::string ModelMetadataJson(const serving::ModelDescription& model);
+// Triton's model configuration, as far as Snug has its like.
+std::string ModelConfigJson(const serving::ModelDescription& model);
+std::string StatisticsJson(const std::vector<serving::ModelManager::VersionNumbers>& numbers);
+std::string IndexJson(const std::vector<serving::VersionStatus>& index);
+
+// The body of a load, unload or index call; an empty one is valid.
+struct RepositoryCall {
+  std::string version;      // parameters.version; a number is taken too
+  bool wait = true;         // parameters.wait
+  bool only_ready = false;  // ready, of index
+};
+Result<RepositoryCall> ParseRepositoryCall(std::string_view body);
+
+}  // namespace snug::server
