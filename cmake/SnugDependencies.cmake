@@ -19,17 +19,19 @@ find_package(benchmark REQUIRED)
 
 # gRPC and protobuf, statically: their symbols must not be visible to a plug-in that brings its own (TensorFlow
 # does), and a program then runs where those packages are not installed.
-pkg_check_modules(GRPC REQUIRED grpc++ protobuf)
-execute_process(COMMAND ${PKG_CONFIG_EXECUTABLE} --static --libs-only-l grpc++ protobuf
-                OUTPUT_VARIABLE grpc_libs OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
-string(REGEX MATCHALL "-l[^ \n]+" grpc_libs "${grpc_libs}")
-list(REMOVE_DUPLICATES grpc_libs)
-list(FILTER grpc_libs EXCLUDE REGEX "^-l(z|systemd|dl|pthread|m|rt|ssl|crypto)$")
-list(JOIN grpc_libs " " grpc_libs)
+# Asked once: pkg-config takes seconds over gRPC's hundred packages.
+if(NOT DEFINED CACHE{SNUG_GRPC_LIBS})
+  execute_process(COMMAND ${PKG_CONFIG_EXECUTABLE} --static --libs-only-l grpc++ protobuf
+                  OUTPUT_VARIABLE grpc_libs OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCHALL "-l[^ \n]+" grpc_libs "${grpc_libs}")
+  list(REMOVE_DUPLICATES grpc_libs)
+  list(FILTER grpc_libs EXCLUDE REGEX "^-l(z|systemd|dl|pthread|m|rt|ssl|crypto)$")
+  list(JOIN grpc_libs " " grpc_libs)
+  set(SNUG_GRPC_LIBS "${grpc_libs}" CACHE INTERNAL "Static libraries of gRPC and protobuf")
+endif()
 add_library(snug_grpc INTERFACE)
-target_include_directories(snug_grpc SYSTEM INTERFACE ${GRPC_INCLUDE_DIRS})
 target_link_libraries(snug_grpc INTERFACE
-  "-Wl,-Bstatic -Wl,--start-group ${grpc_libs} -lprotobuf -Wl,--end-group -Wl,-Bdynamic"
+  "-Wl,-Bstatic -Wl,--start-group ${SNUG_GRPC_LIBS} -lprotobuf -Wl,--end-group -Wl,-Bdynamic"
   OpenSSL::SSL OpenSSL::Crypto ZLIB::ZLIB Threads::Threads ${CMAKE_DL_LIBS})
 
 # The engines' wheels.
