@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# All figures of docs/benchmarks.md, one after the other; results also as JSON in build/bench/. A few minutes on an
+# otherwise idle machine.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+mkdir -p build/bench
+python=build/venv/test/bin/python
+
+echo "== engines on OCR through the front door, CPU per request (the demo's table)"
+CI=true tools/demo/demo.sh
+cp build/demo/results.json build/bench/engines.json
+echo
+echo "== snug-server against the engine called directly, OCR, one thread"
+$python bench/server/ocr_ceiling.py --json build/bench/ocr_ceiling.json
+echo
+echo "== front door: changes, and overhead beside nginx"
+$python bench/front_door/front_door_bench.py --json build/bench/front_door.json
