@@ -7,6 +7,8 @@
 #include <limits>
 #include <type_traits>
 
+#include "base/utf8.h"
+
 namespace snug::server {
 namespace {
 

@@ -40,6 +40,4 @@ class JsonWriter {
   bool comma_ = false;
 };
 
-bool IsUtf8(std::string_view text);
-
 }  // namespace snug::server
