@@ -139,7 +139,7 @@ Command ServerAgent::MakeCommand(const DesiredServer& desired) {
     std::lock_guard lock(mutex_);
     if (!made.ok()) warning_ = "CPU limits of servers are not enforced: " + made.status().text();
   }
-  int threads = std::max(1, static_cast<int>(std::ceil(desired.cores)));
+  int threads = options_.threads > 0 ? options_.threads : std::max(1, static_cast<int>(std::ceil(desired.cores)));
   Command command;
   command.identity_flag = "--ready-file";
   command.identity_value = Path("ready.json");

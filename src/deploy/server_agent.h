@@ -19,6 +19,7 @@ struct ServerOptions {
   std::string program;      // snug-server
   std::string plugins_dir;  // empty: the program's own default
   std::string address = "127.0.0.1";
+  int threads = 0;  // of each server; 0: its group's cores, rounded up
   int drain_seconds = 10;
   bool cgroups = true;  // try to make them
 };

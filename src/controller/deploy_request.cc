@@ -1,0 +1,162 @@
+#include "controller/deploy_request.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <nlohmann/json.hpp>
+
+#include "os/files.h"
+#include "repository/layout.h"
+#include "repository/repository.h"
+
+namespace snug::controller {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr size_t kDepartmentCharsMax = 128;
+constexpr std::string_view kConfigKeys[] = {"engine",      "parser",    "threads",        "instances",
+                                            "queue_limit", "isolation", "engine_options", "parser_options"};
+constexpr std::string_view kModelKeys[] = {"share", "copies", "department", "version", "label"};
+
+template <typename Keys>
+bool Contains(const Keys& keys, std::string_view key) {
+  return std::ranges::find(keys, key) != std::end(keys);
+}
+
+template <typename T>
+Result<T> Number(const std::string& key, const std::string& text, T low, T high) {
+  T value{};
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  bool whole = error == std::errc() && end == text.data() + text.size() && !text.empty();
+  if (whole && value >= low && value <= high) return value;
+  return InvalidArgument("{}={}: expected a number from {} to {}", key, text, low, high);
+}
+
+Result<Json> Object(const std::string& key, const std::string& text) {
+  Json json = Json::parse(text, nullptr, false);
+  if (json.is_object()) return json;
+  return InvalidArgument("{}={}: expected a JSON object such as {{\"precision\":\"bf16\"}}", key, text);
+}
+
+Status CheckText(const std::string& key, const std::string& text, size_t chars_max) {
+  bool printable = std::ranges::all_of(text, [](unsigned char c) { return c > 0x20 && c < 0x7f; });
+  if (!text.empty() && text.size() <= chars_max && printable) return {};
+  return InvalidArgument("{}={}: expected 1 to {} printable characters without spaces", key, text, chars_max);
+}
+
+Json FromConfig(const repository::ModelConfig& config) {
+  Json json{{"engine", config.engine},
+            {"engine_options", Json::parse(config.engine_options_json, nullptr, false)},
+            {"isolation", config.isolation},
+            {"threads", config.threads},
+            {"instances", config.instances},
+            {"queue_limit", config.queue_limit}};
+  Json parser_options = Json::parse(config.parser_options_json, nullptr, false);
+  if (!config.parser.empty()) json["parser"] = config.parser;
+  if (parser_options.is_object() && !parser_options.empty()) json["parser_options"] = parser_options;
+  if (json["engine_options"].empty()) json.erase("engine_options");
+  return json;
+}
+
+Status Override(const std::string& key, const std::string& value, Json* json) {
+  if (key == "engine_options" || key == "parser_options") {
+    SNUG_ASSIGN_OR_RETURN((*json)[key], Object(key, value));
+  } else if (key == "threads" || key == "instances" || key == "queue_limit") {
+    SNUG_ASSIGN_OR_RETURN((*json)[key], Number<int>(key, value, 1, 1000000));
+  } else if (key == "parser" && value.empty()) {
+    json->erase("parser");
+    json->erase("parser_options");
+  } else {
+    (*json)[key] = value;
+  }
+  return {};
+}
+
+// Plug-ins that a folder holds: NAME.so are engines, NAME_parser.so parsers.
+std::vector<std::string> Plugins(const std::string& directory, bool parsers) {
+  std::vector<std::string> names;
+  auto files = os::ListDir(directory);
+  if (!files.ok()) return names;
+  for (const std::string& file : *files) {
+    if (!file.ends_with(".so") || file.starts_with("lib")) continue;
+    std::string name = file.substr(0, file.size() - 3);
+    bool is_parser = name.ends_with("_parser");
+    if (is_parser == parsers) names.push_back(is_parser ? name.substr(0, name.size() - 7) : name);
+  }
+  return names;
+}
+
+Status CheckPlugin(const char* kind, const std::string& name, const std::string& directory, bool parsers) {
+  auto names = Plugins(directory, parsers);
+  if (names.empty() || std::ranges::find(names, name) != names.end()) return {};
+  return InvalidArgument("there is no {} \"{}\"; there are: {}{}", kind, name, fmt::join(names, ", "),
+                         parsers ? "" : ", auto");
+}
+
+}  // namespace
+
+Result<DeployRequest> ParseDeployQuery(const Query& query) {
+  DeployRequest request;
+  for (const auto& [key, value] : query) {
+    if (Contains(kConfigKeys, key)) continue;
+    if (key == "share") {
+      SNUG_ASSIGN_OR_RETURN(request.share, Number(key, value, kShareMin, kShareMax));
+    } else if (key == "copies") {
+      SNUG_ASSIGN_OR_RETURN(request.copies, Number(key, value, 0, kCopiesMax));
+    } else if (key == "department") {
+      SNUG_RETURN_IF_ERROR(CheckText(key, value, kDepartmentCharsMax));
+      request.department = value;
+    } else if (key == "version") {
+      SNUG_ASSIGN_OR_RETURN(request.version, repository::ParseVersion(value));
+    } else if (key == "label") {
+      SNUG_RETURN_IF_ERROR(CheckText(key, value, 64));
+      request.label = value;
+    } else {
+      return InvalidArgument("unknown parameter \"{}\"; known are: {}, {}", key, fmt::join(kConfigKeys, ", "),
+                             fmt::join(kModelKeys, ", "));
+    }
+  }
+  return request;
+}
+
+Result<MergedConfig> MergeConfig(const std::string& uploaded_yaml, const Query& query, const std::string& label,
+                                 int64_t version) {
+  repository::ModelConfig base;
+  if (!uploaded_yaml.empty()) {
+    SNUG_ASSIGN_OR_RETURN(base, repository::ParseModelConfig(uploaded_yaml, "model.yaml"));
+  }
+  Json json = FromConfig(base);
+  for (const auto& [key, value] : query) {
+    if (Contains(kConfigKeys, key)) SNUG_RETURN_IF_ERROR(Override(key, value, &json));
+  }
+  if (!label.empty()) json["labels"] = {{label, version}};
+  MergedConfig merged;
+  // JSON is YAML, and needs no quoting rules of our own.
+  merged.yaml = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+  SNUG_ASSIGN_OR_RETURN(auto checked, repository::ParseModelConfig(merged.yaml, "the deployment"));
+  merged.engine = checked.engine;
+  merged.parser = checked.parser;
+  return merged;
+}
+
+Status CheckRunnable(const MergedConfig& config, const std::string& files_dir, const std::string& plugins_dir) {
+  if (!plugins_dir.empty() && config.engine != "auto") {
+    SNUG_RETURN_IF_ERROR(CheckPlugin("engine", config.engine, plugins_dir, false));
+  }
+  if (!plugins_dir.empty() && !config.parser.empty()) {
+    SNUG_RETURN_IF_ERROR(CheckPlugin("parser", config.parser, plugins_dir, true));
+  }
+  SNUG_ASSIGN_OR_RETURN(repository::Layout layout, repository::DetectLayout(files_dir));
+  if (layout.kind == repository::LayoutKind::kVersions) {
+    return InvalidArgument("the upload holds {} versions of a model; deploy each version by itself",
+                           layout.versions.size());
+  }
+  if (config.engine == "auto" && layout.kind == repository::LayoutKind::kOther) {
+    return InvalidArgument("{}; or name the engine that knows these files", layout.problem);
+  }
+  return {};
+}
+
+}  // namespace snug::controller

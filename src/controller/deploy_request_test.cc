@@ -1,0 +1,57 @@
+#include "controller/deploy_request.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "repository/repository.h"
+
+namespace snug::controller {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(DeployRequest, ReadsTheModelsOwnSettings) {
+  auto wish = ParseDeployQuery({{"share", "0.25"}, {"copies", "3"}, {"version", "007"}, {"label", "stable"},
+                                {"department", "maps"}, {"engine", "echo"}});
+  ASSERT_TRUE(wish.ok()) << wish.status().ToString();
+  EXPECT_EQ(wish->share, 0.25);
+  EXPECT_EQ(wish->copies, 3);
+  EXPECT_EQ(wish->version, 7);
+  EXPECT_EQ(wish->label, "stable");
+  EXPECT_EQ(wish->department, "maps");
+}
+
+TEST(DeployRequest, SaysWhatIsWrong) {
+  for (const Query& query : std::vector<Query>{{{"share", "2"}}, {{"share", "x"}}, {{"share", "nan"}},
+                                               {{"copies", "-1"}}, {{"copies", "33"}}, {{"copies", ""}},
+                                               {{"version", "0"}}, {{"label", "a b"}}, {{"department", ""}}}) {
+    auto wish = ParseDeployQuery(query);
+    ASSERT_FALSE(wish.ok()) << query[0].first << "=" << query[0].second;
+    EXPECT_EQ(wish.status().code(), Code::kInvalidArgument);
+  }
+  EXPECT_THAT(ParseDeployQuery({{"engin", "x"}}).status().text(), HasSubstr("engine, parser"));
+}
+
+TEST(MergeConfig, ParametersWinOverTheFile) {
+  auto merged = MergeConfig("engine: tensorflow\nthreads: 2\nengine_options: {onednn: true}\n",
+                            {{"threads", "4"}, {"parser", "ocr"}, {"parser_options", R"({"x":"1"})"}}, "stable", 3);
+  ASSERT_TRUE(merged.ok()) << merged.status().ToString();
+  auto config = repository::ParseModelConfig(merged->yaml, "t");
+  ASSERT_TRUE(config.ok()) << config.status().ToString() << merged->yaml;
+  EXPECT_EQ(config->engine, "tensorflow");
+  EXPECT_EQ(config->threads, 4);
+  EXPECT_EQ(config->parser, "ocr");
+  EXPECT_EQ(config->engine_options_json, R"({"onednn":true})");
+  EXPECT_EQ(config->labels.at("stable"), 3);
+  EXPECT_EQ(merged->parser, "ocr");
+}
+
+TEST(MergeConfig, RefusesWhatAServerWouldRefuse) {
+  EXPECT_FALSE(MergeConfig("nonsense: 1\n", {}, "", 1).ok());
+  EXPECT_FALSE(MergeConfig("", {{"isolation", "moon"}}, "", 1).ok());
+  EXPECT_FALSE(MergeConfig("", {{"engine_options", "[1]"}}, "", 1).ok());
+  EXPECT_FALSE(MergeConfig("", {{"threads", "0"}}, "", 1).ok());
+}
+
+}  // namespace
+}  // namespace snug::controller

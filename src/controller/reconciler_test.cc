@@ -1,0 +1,238 @@
+#include "controller/reconciler.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "controller/test_platform.h"
+
+namespace snug::controller {
+namespace {
+
+using ::testing::SizeIs;
+
+constexpr int kEnough = 60;  // rounds of 100 ms that any healthy change ends within
+
+TEST(Reconciler, ADeployedModelGetsAServerAndThenTraffic) {
+  Platform p;
+  p.Deploy("ocr", 1);
+  p.Steps(2);
+  EXPECT_EQ(p.traffic.snapshot.models.count("ocr"), 1u);
+  EXPECT_EQ(p.Endpoints("ocr"), 0u) << "deployed, but nothing is warm yet";
+  p.Steps(kEnough);
+  EXPECT_EQ(p.StateOf("ocr"), State::kReady);
+  EXPECT_EQ(p.Endpoints("ocr"), 1u);
+  EXPECT_EQ(p.Endpoints("ocr@1"), 1u);
+  EXPECT_THAT(p.registry->Load()->groups, SizeIs(1));
+}
+
+TEST(Reconciler, SmallModelsShareAGroupAndCopiesDoNot) {
+  Platform p;
+  for (const char* model : {"a", "b", "c"}) p.Deploy(model, 1);
+  p.Deploy("wide", 1, 3);
+  p.Steps(kEnough);
+  auto tables = *p.registry->Load();
+  EXPECT_THAT(tables.groups, SizeIs(3));
+  EXPECT_EQ(p.Endpoints("wide"), 3u);
+}
+
+TEST(Reconciler, TheFiftyPercentRuleOpensANewGroup) {
+  Platform p;
+  p.Deploy("a", 1, 1, 0.3);
+  p.Deploy("b", 1, 1, 0.3);
+  p.Steps(kEnough);
+  EXPECT_THAT(p.registry->Load()->groups, SizeIs(2));
+}
+
+TEST(Reconciler, AStateThatIsAtRestStaysAtRest) {
+  Platform p;
+  p.Deploy("a", 1, 2);
+  p.Steps(kEnough);
+  auto tables = *p.registry->Load();
+  int spawns = p.world.spawns(), publications = p.traffic.publications;
+  p.Steps(kEnough);
+  EXPECT_EQ(*p.registry->Load(), tables);
+  EXPECT_EQ(p.world.spawns(), spawns);
+  EXPECT_EQ(p.traffic.publications, publications);
+}
+
+TEST(Reconciler, ScalingUpAndDownDrainsBeforeItUnloads) {
+  Platform p;
+  p.Deploy("a", 1, 2);
+  p.Steps(kEnough);
+  ASSERT_TRUE(p.registry->Scale("a", 1, "t").ok());
+  p.Steps(1);
+  EXPECT_EQ(p.Endpoints("a"), 1u) << "out of the front door at once";
+  EXPECT_THAT(p.world.Alive(), SizeIs(2)) << "and still there for what is under way";
+  p.Steps(kEnough);
+  EXPECT_THAT(p.world.Alive(), SizeIs(1));
+  EXPECT_THAT(p.registry->Load()->groups, SizeIs(1));
+  ASSERT_TRUE(p.registry->Scale("a", 0, "t").ok());
+  p.Steps(kEnough);
+  EXPECT_EQ(p.StateOf("a"), State::kStopped);
+  EXPECT_THAT(p.world.Alive(), SizeIs(0));
+  EXPECT_EQ(p.traffic.snapshot.models.count("a"), 1u) << "known, and without endpoints";
+  ASSERT_TRUE(p.registry->Scale("a", 3, "t").ok());
+  p.Steps(kEnough);
+  EXPECT_EQ(p.Endpoints("a"), 3u);
+}
+
+TEST(Reconciler, ACopyThatIsWantedAgainWhileItDrainsStays) {
+  Platform p;
+  p.Deploy("a", 1, 2);
+  p.Steps(kEnough);
+  int spawns = p.world.spawns();
+  ASSERT_TRUE(p.registry->Scale("a", 1, "t").ok());
+  p.Steps(2);
+  ASSERT_TRUE(p.registry->Scale("a", 2, "t").ok());
+  p.Steps(kEnough);
+  EXPECT_EQ(p.Endpoints("a"), 2u);
+  EXPECT_EQ(p.world.spawns(), spawns);
+}
+
+TEST(Reconciler, ANewVersionTakesOverWhenItIsReadyAndNeverSharesAServer) {
+  Platform p;
+  p.Deploy("a", 1);
+  p.Steps(kEnough);
+  p.Deploy("a", 2);
+  for (int i = 0; i < kEnough; ++i) {
+    p.Steps(1);
+    EXPECT_EQ(p.Endpoints("a"), 1u) << "never without traffic";
+  }
+  auto tables = *p.registry->Load();
+  EXPECT_EQ(tables.Version("a", 1)->state, registry::VersionState::kRetired);
+  EXPECT_EQ(p.Endpoints("a@2"), 1u);
+  EXPECT_EQ(p.traffic.snapshot.models.count("a@1"), 0u);
+  EXPECT_THAT(p.world.Alive(), SizeIs(1));
+}
+
+TEST(Reconciler, ABrokenNewVersionLeavesTheOldOneServing) {
+  Platform p;
+  p.Deploy("broken", 1);
+  p.Steps(kEnough);
+  EXPECT_EQ(p.StateOf("broken"), State::kFailed);
+  auto tables = *p.registry->Load();
+  auto view = MakeModelView(tables, p.reconciler->Know(), tables.models[0]);
+  EXPECT_NE(view.reason.find("rubbish"), std::string::npos) << view.reason;
+}
+
+TEST(Reconciler, AFixedRouteSplitsTrafficByWeight) {
+  Platform p;
+  p.Deploy("a", 1);
+  p.Steps(kEnough);
+  std::vector<registry::RouteRow> route = {{"a", 1, 100}};
+  ASSERT_TRUE(p.registry->SetRoute("a", route, "t").ok());
+  p.Deploy("a", 2);
+  p.Steps(kEnough);
+  EXPECT_EQ(p.Endpoints("a"), 1u) << "the new version waits for the route to name it";
+  EXPECT_EQ(p.Endpoints("a@2"), 1u);
+  route = {{"a", 1, 90}, {"a", 2, 10}};
+  ASSERT_TRUE(p.registry->SetRoute("a", route, "t").ok());
+  p.Steps(1);
+  ASSERT_EQ(p.Endpoints("a"), 2u);
+  std::vector<uint32_t> weights;
+  for (const auto& endpoint : p.traffic.snapshot.models["a"].endpoints) weights.push_back(endpoint.weight);
+  EXPECT_THAT(weights, ::testing::UnorderedElementsAre(9000, 1000));
+}
+
+TEST(Reconciler, ADeletedModelDrainsAndLeavesNothing) {
+  Platform p;
+  p.Deploy("a", 1, 2);
+  p.Steps(kEnough);
+  ASSERT_TRUE(p.registry->DeleteModel("a", "t").ok());
+  p.Steps(1);
+  EXPECT_TRUE(p.traffic.snapshot.models.empty());
+  EXPECT_EQ(p.StateOf("a"), State::kRemoving);
+  p.Steps(kEnough);
+  auto tables = *p.registry->Load();
+  EXPECT_TRUE(tables.models.empty() && tables.groups.empty() && tables.copies.empty());
+  EXPECT_THAT(p.world.Alive(), SizeIs(0));
+}
+
+TEST(Reconciler, AKilledServerLosesItsTrafficAndGetsItBack) {
+  Platform p;
+  p.Deploy("a", 1, 2);
+  p.Steps(kEnough);
+  p.world.Kill(p.world.Alive()[0]);
+  p.Steps(2);
+  EXPECT_EQ(p.Endpoints("a"), 1u);
+  EXPECT_EQ(p.StateOf("a"), State::kDegraded);
+  p.Steps(kEnough);
+  EXPECT_EQ(p.Endpoints("a"), 2u);
+}
+
+TEST(Reconciler, ARestartedControllerPublishesNothingBeforeItKnows) {
+  Platform p;
+  p.Deploy("a", 1);
+  p.Steps(kEnough);
+  auto before = p.traffic.snapshot;
+  int publications = p.traffic.publications;
+  p.Restart();
+  ASSERT_TRUE(p.reconciler->Pass().ok());
+  EXPECT_EQ(p.traffic.publications, publications) << "nobody asked the servers yet";
+  p.Steps(1);
+  EXPECT_EQ(p.traffic.snapshot, before);
+  EXPECT_EQ(p.traffic.publications, publications + 1);
+  p.Steps(10);
+  EXPECT_EQ(p.world.spawns(), 1);
+}
+
+// The property: whatever is killed, wherever we crash, whatever fails in between, the end is what was ordered.
+class Chaos : public ::testing::TestWithParam<uint64_t> {};
+
+TEST_P(Chaos, ConvergesToWhatWasOrdered) {
+  Platform p;
+  Rng rng(GetParam());
+  std::map<std::string, int> wanted;  // model → copies
+  for (int order = 0; order < 8; ++order) {
+    std::string model = fmt::format("m{}", rng.Below(4));
+    auto tables = *p.registry->Load();
+    bool deleting = tables.Model(model) != nullptr && !wanted.contains(model);
+    uint64_t what = rng.Below(4);
+    if (!wanted.contains(model) || what == 0) {
+      int copies = static_cast<int>(rng.Below(3)) + 1;
+      p.Deploy(model, *p.registry->NextVersion(model), copies, rng.Uniform() < 0.5 ? 0.1 : 0.4);
+      wanted[model] = copies;
+    } else if (what == 1 && !deleting) {
+      wanted[model] = static_cast<int>(rng.Below(4));
+      ASSERT_TRUE(p.registry->Scale(model, wanted[model], "t").ok());
+    } else if (what == 2) {
+      ASSERT_TRUE(p.registry->DeleteModel(model, "t").ok());
+      wanted.erase(model);
+    }
+    p.world.FailWith(rng.Uniform() < 0.5 ? 0.15 : 0.0);
+    p.world.CrashAt(static_cast<int>(rng.Below(80)) + 1, rng.Below(2) == 0);
+    for (uint64_t i = 0, n = rng.Below(25); i < n; ++i) {
+      try {
+        if (auto alive = p.world.Alive(); !alive.empty() && rng.Uniform() < 0.1) {
+          p.world.Kill(alive[rng.Below(alive.size())]);
+        }
+        p.Steps(1);
+      } catch (const deploy::Crash&) {
+        p.world.NoCrash();
+        p.Restart();
+      }
+    }
+    p.world.NoCrash();
+    if (rng.Uniform() < 0.3) p.Restart();
+  }
+  p.world.FailWith(0);
+  p.Steps(1500);  // past the longest back-off
+  auto tables = *p.registry->Load();
+  EXPECT_EQ(tables.models.size(), wanted.size());
+  size_t servers = 0;
+  for (const auto& [model, copies] : wanted) {
+    EXPECT_EQ(p.Endpoints(model), static_cast<size_t>(copies)) << model;
+    EXPECT_EQ(p.StateOf(model), copies == 0 ? State::kStopped : State::kReady) << model;
+  }
+  for (const auto& copy : tables.copies) EXPECT_EQ(copy.state, registry::CopyState::kPlaced);
+  for (const auto& server : tables.servers) {
+    EXPECT_THAT(p.world.AliveServers(server.id), SizeIs(1)) << server.id;
+    ++servers;
+  }
+  EXPECT_THAT(p.world.Alive(), SizeIs(servers)) << "no process that nobody knows";
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, Chaos, ::testing::Range<uint64_t>(1, 26));
+
+}  // namespace
+}  // namespace snug::controller
