@@ -1,5 +1,5 @@
-// OpenVINO on the CPU: IR, ONNX and SavedModel. One compiled model a version, shared by its instances; an
-// instance is an infer request that executes on the calling thread.
+// OpenVINO on the CPU: IR, ONNX and SavedModel. One compiled model a version, shared by its instances; an instance is
+// an infer request. With one stream it executes on the calling thread, with several on OpenVINO's stream threads.
 #include <algorithm>
 #include <cstring>
 #include <memory>
