@@ -33,7 +33,7 @@ http {{
   uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
   client_max_body_size 64m; keepalive_requests 1000000000;
   upstream model {{ server 127.0.0.1:{upstream}; keepalive 64; keepalive_requests 1000000000; }}
-  server {{ listen 127.0.0.1:{port} http2; http2_max_requests 1000000000; location / {{ grpc_pass grpc://model; }} }}
+  server {{ listen 127.0.0.1:{port} http2; location / {{ grpc_pass grpc://model; }} }}
 }}
 """
 
@@ -142,7 +142,7 @@ def main():
     parser.add_argument("--json")
     arguments = parser.parse_args()
     directory = pathlib.Path(tempfile.mkdtemp(prefix="snug-front-door-"))
-    a, b, door, nginx = Upstream("a"), Upstream("b"), FrontDoor(directory, access_log=False), None
+    a, b, door, nginx = Upstream("a"), Upstream("b"), FrontDoor(directory), None
     try:
         door.publish({"m": [a.endpoint()]})
         changes = bench_changes(door, a, b, arguments.changes)

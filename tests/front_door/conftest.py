@@ -74,10 +74,9 @@ class Upstream(Program):
 
 
 class Driver(Program):
-    def __init__(self, directory, ads_port=0, access_log=True):
+    def __init__(self, directory, options=()):
         super().__init__([BUILD / "tests/front-door-driver", "--envoy", envoy_path(), "--plugins",
-                          BUILD / "lib/snug", "--dir", directory, "--ads-port", ads_port]
-                         + (["--access-log", directory / "access.log"] if access_log else []))
+                          BUILD / "lib/snug", "--dir", directory, *options])
         self.ads_port = self.hello["ads_port"]
 
     def ask(self, **command):
@@ -95,9 +94,9 @@ class Driver(Program):
 class FrontDoor:
     """Envoy with its driver. `port` is known once something has been published."""
 
-    def __init__(self, directory, access_log=True):
+    def __init__(self, directory, options=()):
         self.directory = directory
-        self.driver = Driver(directory, access_log=access_log)
+        self.driver = Driver(directory, options)
         self.log = open(directory / "envoy.log", "wb")
         self.envoy = subprocess.Popen(self.driver.hello["argv"], stdout=self.log, stderr=self.log,
                                       env={**os.environ, **self.driver.hello["environment"]})
@@ -137,7 +136,7 @@ class FrontDoor:
         return int(found[1]) if found else 0
 
     def restart_driver(self):
-        self.driver = Driver(self.directory, self.driver.ads_port)
+        self.driver = Driver(self.directory, ["--ads-port", self.driver.ads_port])
 
     def close(self):
         self.driver.kill()
@@ -161,6 +160,6 @@ def upstream():
 
 @pytest.fixture
 def door(tmp_path):
-    front_door = FrontDoor(tmp_path)
+    front_door = FrontDoor(tmp_path, ["--access-log", tmp_path / "access.log"])
     yield front_door
     front_door.close()

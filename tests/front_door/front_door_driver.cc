@@ -2,6 +2,7 @@
 //
 //   front-door-driver --envoy PATH --plugins DIR --dir DIR [--port P] [--ads-port P] [--threads N]
 //   [--access-log FILE]
+//                     [--tls-certificate FILE --tls-key FILE]
 //
 // Prints {"ads_port":…,"argv":[…],"environment":{…}} (how to start Envoy), then answers a line of JSON with a
 // line:
@@ -63,6 +64,8 @@ int Main(int argc, char** argv) {
   app.add_option("--ads-port", ads.port);
   app.add_option("--threads", envoy.threads);
   app.add_option("--access-log", bootstrap.access_log);
+  app.add_option("--tls-certificate", bootstrap.tls_certificate_file);
+  app.add_option("--tls-key", bootstrap.tls_key_file);
   bootstrap.port = 0;
   CLI11_PARSE(app, argc, argv);
 

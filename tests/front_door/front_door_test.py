@@ -1,4 +1,6 @@
 """The front door in the real Envoy: routing for every protocol, errors, bodies, weights, changes under load."""
+import json
+import subprocess
 import threading
 
 import grpc
@@ -7,7 +9,7 @@ import pytest
 import requests
 import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
-from conftest import wait_for
+from conftest import FrontDoor, wait_for
 from tritonclient.utils import InferenceServerException
 
 
@@ -259,6 +261,33 @@ def test_requests_under_way_survive_the_removal_of_their_model(door, upstream, c
     assert fails(channel, PREDICT, field(1, b"a"))[0] == "NOT_FOUND"
     thread.join()
     assert result == ["a"]
+
+
+def test_the_access_log_says_what_happened(door, upstream, channel):
+    door.publish({"a": [upstream("a").endpoint()]})
+    answered_by(channel, "a")
+    fails(channel, PREDICT, field(1, b"nope"))
+    log = door.directory / "access.log"
+    lines = wait_for(lambda: (rows := log.read_text().splitlines()) and len(rows) >= 2 and rows, "log lines")
+    first, second = (json.loads(line) for line in lines)
+    assert first["target"] == 'model "a"' and first["copy"].startswith("127.0.0.1:")
+    assert second["flags"] == "NC" and second["details"] == "cluster_not_found"
+
+
+def test_tls(tmp_path, upstream):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", tmp_path / "key.pem",
+                    "-out", tmp_path / "cert.pem"], check=True, stderr=subprocess.DEVNULL)
+    door = FrontDoor(tmp_path, ["--tls-certificate", tmp_path / "cert.pem", "--tls-key", tmp_path / "key.pem"])
+    try:
+        door.publish({"a": [upstream("a").endpoint()]})
+        credentials = grpc.ssl_channel_credentials((tmp_path / "cert.pem").read_bytes())
+        with grpc.secure_channel(door.url, credentials) as channel:
+            assert answered_by(channel, "a") == "a"
+        answer = requests.post(f"https://{door.url}/v1/predict/a", verify=tmp_path / "cert.pem", timeout=5)
+        assert answer.json()["answered_by"] == "a"
+    finally:
+        door.close()
 
 
 # ---- the controller's life --------------------------------------------------------------------------------------
