@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include <cstring>
+
 namespace snug {
 namespace {
 
@@ -15,11 +17,16 @@ size_t LengthOfLead(unsigned char lead) {
 // The second byte's range depends on the first: that is where overlong forms and surrogates are excluded.
 bool FitsSecond(unsigned char lead, unsigned char second) {
   switch (lead) {
-    case 0xE0: return second >= 0xA0;
-    case 0xED: return second < 0xA0;
-    case 0xF0: return second >= 0x90;
-    case 0xF4: return second < 0x90;
-    default: return true;
+    case 0xE0:
+      return second >= 0xA0;
+    case 0xED:
+      return second < 0xA0;
+    case 0xF0:
+      return second >= 0x90;
+    case 0xF4:
+      return second < 0x90;
+    default:
+      return true;
   }
 }
 
@@ -43,6 +50,23 @@ bool IsUtf8(std::string_view text) {
     text.remove_prefix(bytes);
   }
   return true;
+}
+
+std::string CleanText(const char* text, size_t bytes_max) {
+  if (text == nullptr) return "";
+  std::string_view rest(text, ::strnlen(text, bytes_max));
+  std::string clean;
+  clean.reserve(rest.size());
+  while (!rest.empty()) {
+    const size_t bytes = Utf8SequenceBytes(rest);
+    const bool control = bytes == 1 && static_cast<unsigned char>(rest[0]) < 0x20;
+    if (bytes > 0 && (!control || rest[0] == '\n' || rest[0] == '\t'))
+      clean += rest.substr(0, bytes);
+    else
+      clean += '?';
+    rest.remove_prefix(bytes == 0 ? 1 : bytes);
+  }
+  return clean;
 }
 
 }  // namespace snug

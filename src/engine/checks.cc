@@ -6,25 +6,6 @@
 namespace snug::engine {
 namespace {
 
-// Length of the valid UTF-8 sequence at the front of `text`, 0 when there is none (no overlong forms, no
-// surrogates).
-size_t SequenceBytes(std::string_view text) {
-  auto at = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  unsigned char lead = at(0);
-  if (lead < 0x80) return 1;
-  size_t bytes = lead >= 0xC2 && lead < 0xE0   ? 2
-                 : lead >= 0xE0 && lead < 0xF0 ? 3
-                 : lead >= 0xF0 && lead < 0xF5 ? 4
-                                               : 0;
-  if (bytes == 0 || text.size() < bytes) return 0;
-  for (size_t i = 1; i < bytes; ++i) {
-    if ((at(i) & 0xC0) != 0x80) return 0;
-  }
-  bool bad = (lead == 0xE0 && at(1) < 0xA0) || (lead == 0xED && at(1) >= 0xA0) ||
-             (lead == 0xF0 && at(1) < 0x90) || (lead == 0xF4 && at(1) >= 0x90);
-  return bad ? 0 : bytes;
-}
-
 Result<TensorSpec> CopySpec(std::string_view kind, uint32_t index, const snug_tensor_spec& spec) {
   auto wrong = [&](std::string_view what) {
     return FailedPrecondition("the engine reports {} {} {}", kind, index, what);
@@ -90,32 +71,6 @@ Status CheckKind(std::string_view kind, const std::vector<TensorSpec>& specs, bo
 }
 
 }  // namespace
-
-bool IsUtf8(std::string_view text) {
-  while (!text.empty()) {
-    size_t bytes = SequenceBytes(text);
-    if (bytes == 0) return false;
-    text.remove_prefix(bytes);
-  }
-  return true;
-}
-
-std::string CleanText(const char* text, size_t bytes_max) {
-  if (text == nullptr) return "";
-  std::string_view rest(text, strnlen(text, bytes_max));
-  std::string clean;
-  clean.reserve(rest.size());
-  while (!rest.empty()) {
-    size_t bytes = SequenceBytes(rest);
-    bool control = bytes == 1 && static_cast<unsigned char>(rest[0]) < 0x20;
-    if (bytes == 0 || control)
-      clean += rest[0] == '\n' || rest[0] == '\t' ? rest[0] : '?';
-    else
-      clean += rest.substr(0, bytes);
-    rest.remove_prefix(bytes == 0 ? 1 : bytes);
-  }
-  return clean;
-}
 
 Status PluginStatus(std::string_view call, snug_code code, const snug_error& error) {
   if (code == SNUG_OK) return {};

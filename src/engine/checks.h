@@ -8,15 +8,12 @@
 #include <engine.h>  // of api/; quotes would find this folder's own
 #include "base/status.h"
 #include "base/tensor.h"
+#include "base/utf8.h"
 #include "engine/engine.h"
 
 namespace snug::engine {
 
 constexpr size_t kNameBytesMax = 512;  // of a tensor's name
-
-bool IsUtf8(std::string_view text);
-// At most bytes_max bytes up to the first NUL; bytes that are not UTF-8 and control characters become '?'.
-std::string CleanText(const char* text, size_t bytes_max);
 
 // The Status of a call that returned `code`. INTERNAL for a number that is no code.
 Status PluginStatus(std::string_view call, snug_code code, const snug_error& error);

@@ -7,7 +7,7 @@
 #include <new>
 #include <utility>
 
-#include "engine/checks.h"
+#include "base/utf8.h"
 #include "parsers/plugin.h"
 #include "parsers/sinks.h"
 
@@ -17,7 +17,7 @@ namespace {
 // What a call returned. A parser's own text goes to the client as it is.
 Status StatusOf(const std::string& what, snug_code code, const snug_error& error) {
   if (code == SNUG_OK) return {};
-  std::string text = engine::CleanText(error.text, sizeof error.text);
+  std::string text = CleanText(error.text, sizeof error.text);
   if (text.empty()) text = what + " failed without saying why";
   if (code < 0 || code > static_cast<snug_code>(Code::kUnauthenticated)) {
     return Internal("{} returned {}, which is no code: {}", what, code, text);
@@ -32,7 +32,7 @@ Status CallPlugin(const std::string& what, Call&& call) {
   try {
     return StatusOf(what, call(&error), error);
   } catch (const std::exception& e) {
-    return Internal("{} threw: {}", what, engine::CleanText(e.what(), SNUG_ERROR_TEXT_BYTES));
+    return Internal("{} threw: {}", what, CleanText(e.what(), SNUG_ERROR_TEXT_BYTES));
   } catch (...) {
     return Internal("{} threw", what);
   }
@@ -179,7 +179,7 @@ Result<std::vector<snug_parameter>> ParametersOf(const Payload& payload) {
   }
   for (const auto& [key, value] : *payload.parameters) {
     if (HoldsNul(key) || HoldsNul(value)) {
-      return InvalidArgument("parameter \"{}\" holds a NUL byte", engine::CleanText(key.c_str(), key.size()));
+      return InvalidArgument("parameter \"{}\" holds a NUL byte", CleanText(key.c_str(), key.size()));
     }
     parameters.push_back({key.c_str(), value.c_str()});
   }

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <utility>
 
-#include "engine/checks.h"
+#include "base/utf8.h"
 
 namespace snug::parsers {
 namespace {
@@ -114,7 +114,7 @@ Result<std::string> FindParser(const std::vector<std::string>& directories, cons
   }
   const std::vector<std::string> known = ListParsers(directories);
   return NotFound("there is no parser \"{}\"; there are: {} (searched {}{}.so in {})",
-                  engine::CleanText(name.c_str(), kParserNameBytesMax),
+                  CleanText(name.c_str(), kParserNameBytesMax),
                   known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", ")), "NAME", kFileSuffix,
                   fmt::join(directories, ", "));
 }
