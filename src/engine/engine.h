@@ -23,8 +23,7 @@ struct ModelInfo {
   std::string description;       // one line for people: library, version, precision, streams
 };
 
-// An execution context. One Execute at a time; instances of one model run in parallel. Keep an instance on
-// one thread where you can: OpenVINO ties a stream to the calling thread.
+// An execution context. One Execute at a time; instances of one model run in parallel.
 class Instance {
  public:
   virtual ~Instance() = default;

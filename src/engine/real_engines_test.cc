@@ -151,6 +151,17 @@ TEST_F(RealEnginesTest, OpenVinoNamesItsOptions) {
               HasSubstr("expected NAME.xml with NAME.bin (IR), NAME.onnx, or saved_model.pb"));
 }
 
+TEST_F(RealEnginesTest, OpenVinoKeepsCompiledModels) {
+  EchoModel cache{""};
+  std::filesystem::remove(cache.path() + "/echo.txt");
+  for (int i = 0; i < 2; ++i) {
+    auto model = host_->Load({.engine = "openvino", .directory = kData + "linear_onnx", .cache_dir = cache.path()});
+    ASSERT_TRUE(model.ok()) << model.status().ToString();
+    ExpectLinear(**model);
+    EXPECT_FALSE(std::filesystem::is_empty(cache.path()));
+  }
+}
+
 TEST_F(RealEnginesTest, OpenVinoRefusesABrokenFile) {
   EchoModel broken{"11 4"};
   std::ofstream(broken.path() + "/model.onnx") << "this is no model";
