@@ -105,13 +105,17 @@ void Api::Handle(net::Request&& request, net::Responder respond) {
     return respond(Failure(Error(Code::kUnauthenticated,
                                  "this controller wants a token: send the header Authorization: Bearer TOKEN")));
   }
-  auto taken = pool_.Add([this, shared, guard, who = *who, respond]() mutable { Work(*shared, who, respond); });
+  auto taken = pool_.Add([this, shared, guard = std::move(guard), who = *who, respond]() mutable {
+    Work(*shared, who, respond, [&guard] { guard.reset(); });
+  });
   if (!taken) respond(Failure(Error(Code::kResourceExhausted, "over {} requests wait; try again later", kQueueMax)));
 }
 
-void Api::Work(net::Request& request, const std::string& who, net::Responder& respond) {
+void Api::Work(net::Request& request, const std::string& who, net::Responder& respond,
+               const std::function<void()>& clean_up) {
   bool taken = false;
   net::Response response = Route(request, who, respond, &taken);
+  clean_up();  // who has the answer may look
   if (!taken) respond(std::move(response));
 }
 

@@ -56,7 +56,8 @@ class Api {
   };
   using Reply = Result<std::string>;
 
-  void Work(net::Request& request, const std::string& who, net::Responder& respond);
+  void Work(net::Request& request, const std::string& who, net::Responder& respond,
+            const std::function<void()>& clean_up);
   net::Response Route(net::Request& request, const std::string& who, net::Responder& respond, bool* taken);
   net::Response OnModel(net::Request& request, const std::string& who, const std::string& name,
                         const std::string& part, net::Responder& respond, bool* taken);

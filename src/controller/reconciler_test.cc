@@ -216,7 +216,8 @@ TEST_P(Chaos, ConvergesToWhatWasOrdered) {
     if (rng.Uniform() < 0.3) p.Restart();
   }
   p.world.FailWith(0);
-  p.Steps(1500);  // past the longest back-off
+  p.Steps(200, std::chrono::seconds(1));  // past the longest back-off
+  p.Steps(kEnough);
   auto tables = *p.registry->Load();
   EXPECT_EQ(tables.models.size(), wanted.size());
   size_t servers = 0;
@@ -232,7 +233,7 @@ TEST_P(Chaos, ConvergesToWhatWasOrdered) {
   EXPECT_THAT(p.world.Alive(), SizeIs(servers)) << "no process that nobody knows";
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, Chaos, ::testing::Range<uint64_t>(1, 26));
+INSTANTIATE_TEST_SUITE_P(Seeds, Chaos, ::testing::Range<uint64_t>(1, 17));
 
 }  // namespace
 }  // namespace snug::controller

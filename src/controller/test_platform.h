@@ -39,6 +39,7 @@ class Platform {
   Platform() {
     root_ = ::testing::TempDir() + "platformXXXXXX";
     EXPECT_NE(::mkdtemp(root_.data()), nullptr);
+    store = Store(root_ + "/store");
     options_.decide.policy = *placement::PolicyNamed("fifty-percent");
     Restart();
   }
@@ -75,12 +76,12 @@ class Platform {
     ASSERT_TRUE(status.ok()) << status.ToString();
   }
 
-  void Steps(int n) {
+  void Steps(int n, Duration tick = std::chrono::milliseconds(100)) {
     for (int i = 0; i < n; ++i) {
       deployer->StepAll();
       (void)reconciler->Pass();
       reconciler->SetApplied(reconciler->published());
-      world.Tick();
+      world.Tick(tick);
     }
   }
 
@@ -102,7 +103,7 @@ class Platform {
   std::unique_ptr<deploy::LocalDeployer> deployer;
   std::unique_ptr<Reconciler> reconciler;
   std::string root_;
-  Store store{root_ + "/store"};
+  Store store{""};
   std::mutex store_mutex;
   ReconcilerOptions options_;
 };

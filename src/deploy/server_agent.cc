@@ -88,6 +88,7 @@ void ServerAgent::ForgetProcess() {
   ports_.reset();
   index_.reset();
   attempts_.clear();
+  asked_at_.clear();
   unloads_.clear();
   copies_.clear();
   refused_ = false;
@@ -248,8 +249,8 @@ ObservedCopy ServerAgent::ManageCopy(const DesiredCopy& copy) {
 ObservedCopy ServerAgent::LoadAgain(const DesiredCopy& copy, ObservedCopy seen) {
   Attempt& attempt = attempts_[{copy.model, copy.version}];
   TimePoint now = outside_.Now();
-  if (attempt.requested && index_serial_ == attempt.index_serial) {
-    seen.state = CopyState::kLoading;
+  if (auto asked = asked_at_.find(copy.model); asked != asked_at_.end() && asked->second == index_serial_) {
+    seen.state = attempt.requested ? CopyState::kLoading : CopyState::kPending;
     return seen;
   }
   if (attempt.requested) {
@@ -273,9 +274,11 @@ ObservedCopy ServerAgent::LoadAgain(const DesiredCopy& copy, ObservedCopy seen) 
     return seen;
   }
   Status status = Prepare(copy);
-  if (status.ok()) status = Ask(copy.model, copy.version, "load");
+  if (status.ok()) {
+    asked_at_[copy.model] = index_serial_;  // also when no answer comes: it may have been heard
+    status = Ask(copy.model, copy.version, "load");
+  }
   attempt.requested = status.ok();
-  attempt.index_serial = index_serial_;
   if (status.ok()) {
     if (seen.state == CopyState::kPending) seen.state = CopyState::kLoading;
     last_probe_ = {};

@@ -61,7 +61,6 @@ class ServerAgent {
   using Key = std::pair<std::string, int64_t>;
   struct Attempt {  // at loading one version into the present process
     bool requested = false;
-    uint64_t index_serial = 0;  // of the index that was known when it was requested
     TimePoint next{};
     Duration delay = kLoadRetryFirst;
     std::string reason;
@@ -100,6 +99,9 @@ class ServerAgent {
   TimePoint last_probe_{}, last_good_{}, last_usage_{};
   bool refused_ = false;  // the last probe found nobody listening
   std::map<Key, Attempt> attempts_;
+  // The index that was known when a load of the model was asked for last: until a newer one comes, nobody knows what
+  // the server holds of it.
+  std::map<std::string, uint64_t> asked_at_;
   std::map<Key, TimePoint> unloads_;
   std::vector<ObservedCopy> copies_;
   bool settled_ = false;
