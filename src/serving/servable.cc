@@ -17,6 +17,9 @@ constexpr int64_t kWarmupFreeDims[] = {32, 1, 224, 512};
 // Twice as many as instances: of each instance's two, one waits for the execution while the other parses or formats.
 constexpr size_t kParseThreadsPerInstance = 2;
 
+// How often a waiting request looks whether the engine's process is back.
+constexpr std::chrono::milliseconds kRestartPoll{20};
+
 std::vector<TensorView> Views(const std::vector<Tensor>& tensors) {
   std::vector<TensorView> views;
   views.reserve(tensors.size());
@@ -237,21 +240,44 @@ void Servable::Started(const Job& job) {
   stats_->queue_ns.Add(Nanoseconds(waited));
 }
 
+Result<std::vector<Tensor>> Servable::ExecuteOnce(engine::Instance& instance, std::span<const TensorView> inputs,
+                                                  std::span<const uint8_t> wanted) {
+  const TimePoint begun = clock_.Now();
+  auto outputs = instance.Execute(inputs, wanted);
+  stats_->compute_ns.Add(Nanoseconds(clock_.Now() - begun));
+  stats_->executions.Add();
+  return outputs;
+}
+
 Result<std::vector<Tensor>> Servable::Execute(engine::Instance& instance, const std::vector<Tensor>& inputs,
                                               const std::vector<uint8_t>& wanted, const Job& job) {
   const std::vector<TensorView> views = Views(inputs);
   stats_->inferences.Add(Items(inputs));
+  if (engine_process_ == 0) return ExecuteOnce(instance, views, wanted);
   for (int attempt = 0;; ++attempt) {
-    const TimePoint begun = clock_.Now();
-    auto outputs = instance.Execute(views, wanted);
-    const TimePoint now = clock_.Now();
-    stats_->compute_ns.Add(Nanoseconds(now - begun));
-    stats_->executions.Add();
-    const bool died = outputs.status().code() == Code::kUnavailable;
-    if (!died || attempt == kExecuteRetriesMax || !StillWanted(job, now).ok()) return outputs;
+    const int64_t process = model_->process_id();
+    auto outputs = ExecuteOnce(instance, views, wanted);
+    if (outputs.status().code() != Code::kUnavailable) {
+      down_since_ns_ = 0;
+      return outputs;
+    }
+    if (attempt == kExecuteRetriesMax || !AwaitRestart(process, job)) return outputs;
     stats_->retries.Add();
-    log::Warning("the engine's process died, trying the request again",
+    log::Warning("the engine's process died and is back, trying the request again",
                  {{"model", name_}, {"version", std::to_string(version_)}, {"reason", outputs.status().text()}});
+  }
+}
+
+bool Servable::AwaitRestart(int64_t died, const Job& job) {
+  int64_t up = 0;
+  down_since_ns_.compare_exchange_strong(up, clock_.Now().time_since_epoch().count());
+  for (;;) {
+    const int64_t process = model_->process_id();
+    if (process != 0 && process != died) return true;
+    const TimePoint now = clock_.Now();
+    const TimePoint since{Duration(down_since_ns_.load())};
+    if (now - since > kRestartWaitMax || !StillWanted(job, now).ok()) return false;
+    std::this_thread::sleep_for(kRestartPoll);
   }
 }
 

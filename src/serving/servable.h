@@ -5,14 +5,16 @@
 // threads first: while an instance executes one request, the next is being parsed and the last one formatted, and the
 // engine never waits for either.
 //
-// Requests are checked on the caller's thread, which never blocks. An engine process that dies under a request is
-// tried once more (kExecuteRetriesMax): the engine restarts it.
+// Requests are checked on the caller's thread, which never blocks. A request whose engine process dies waits for the
+// new one and is executed once more, if its deadline allows; so a crash costs time, not answers.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -28,6 +30,8 @@
 namespace snug::serving {
 
 constexpr int kExecuteRetriesMax = 1;
+// From the moment an engine's process is found dead: requests wait so long for its successor, later ones fail at once.
+constexpr std::chrono::seconds kRestartWaitMax{15};
 
 class Servable {
  public:
@@ -85,6 +89,10 @@ class Servable {
   void Started(const Job& job);
   Result<std::vector<Tensor>> Execute(engine::Instance& instance, const std::vector<Tensor>& inputs,
                                       const std::vector<uint8_t>& wanted, const Job& job);
+  Result<std::vector<Tensor>> ExecuteOnce(engine::Instance& instance, std::span<const TensorView> inputs,
+                                          std::span<const uint8_t> wanted);
+  // True when another process than `died` is there.
+  bool AwaitRestart(int64_t died, const Job& job);
   Result<PredictResponse> ParseAndExecute(const PredictRequest& request, const Job& job);
   Result<std::vector<Tensor>> ExecuteOnInstance(const std::vector<Tensor>& inputs, const Job& parent,
                                                 TimePoint parse_begun);
@@ -108,6 +116,7 @@ class Servable {
   std::vector<std::thread> parse_threads_;
   std::vector<std::thread> instance_threads_;
   std::mutex stopping_;
+  std::atomic<int64_t> down_since_ns_{0};  // of clock_; 0: the engine's process is up
 };
 
 }  // namespace snug::serving

@@ -1,0 +1,366 @@
+#include "serving/model_manager.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <future>
+
+#include "os/files.h"
+#include "serving/testing/fakes.h"
+
+namespace snug::serving {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::HasSubstr;
+
+// Waits for one outcome with a generous bound.
+template <typename T>
+T Get(std::future<T>& future) {
+  EXPECT_EQ(future.wait_for(30s), std::future_status::ready);
+  return future.get();
+}
+
+class ManagerTest : public testing::Test {
+ protected:
+  ManagerTest() {
+    std::string pattern = testing::TempDir() + "snug_serving_XXXXXX";
+    root_ = mkdtemp(pattern.data());
+  }
+  ~ManagerTest() override {
+    control_.Release();
+    control_.HoldLoads(false);
+    manager_.reset();
+    EXPECT_EQ(control_.models(), 0) << "a model was not unloaded";
+    EXPECT_TRUE(os::RemoveTree(root_).ok());
+  }
+
+  void AddVersion(const std::string& model, int version, const std::string& yaml = "") {
+    ASSERT_TRUE(os::MakeDirs(root_ + "/" + model + "/" + std::to_string(version)).ok());
+    if (!yaml.empty()) std::ofstream(root_ + "/" + model + "/model.yaml") << yaml;
+  }
+
+  ModelManager& manager() {
+    if (!manager_) {
+      ManagerOptions options;
+      options.root = root_;
+      options.clock = &clock_;
+      manager_ = std::make_unique<ModelManager>(options, engines_, parsers_);
+    }
+    return *manager_;
+  }
+
+  Status Load(const std::string& model, const std::string& version = "") {
+    return Wait(&ModelManager::Load, model, version);
+  }
+  Status Unload(const std::string& model, const std::string& version = "") {
+    return Wait(&ModelManager::Unload, model, version);
+  }
+  template <typename Change>
+  Status Wait(Change change, const std::string& model, const std::string& version) {
+    std::promise<Status> outcome;
+    auto future = outcome.get_future();
+    (manager().*change)(model, version, true, [&](Status status) { outcome.set_value(std::move(status)); });
+    return Get(future);
+  }
+
+  std::future<Result<InferResponse>> Infer(const std::string& model, TimePoint deadline = TimePoint::max(),
+                                           CancelFlag cancelled = nullptr, const std::string& version = "") {
+    InferRequest request;
+    request.model = model;
+    request.version = version;
+    request.arrival = clock_.Now();
+    request.deadline = deadline;
+    request.cancelled = std::move(cancelled);
+    request.inputs = {Floats("x", {1, 2}, {1, 2})};
+    auto outcome = std::make_shared<std::promise<Result<InferResponse>>>();
+    manager().Infer(std::move(request), [outcome](auto result) { outcome->set_value(std::move(result)); });
+    return outcome->get_future();
+  }
+
+  std::future<Result<PredictResponse>> Predict(const std::string& model, std::string payload,
+                                               TimePoint deadline = TimePoint::max()) {
+    PredictRequest request;
+    request.model = model;
+    request.arrival = clock_.Now();
+    request.deadline = deadline;
+    auto owner = std::make_shared<std::string>(std::move(payload));
+    request.payload = *owner;
+    request.payload_owner = owner;
+    auto outcome = std::make_shared<std::promise<Result<PredictResponse>>>();
+    manager().Predict(std::move(request), [outcome](auto result) { outcome->set_value(std::move(result)); });
+    return outcome->get_future();
+  }
+
+  VersionStatus StatusOf(const std::string& model, int64_t version) {
+    for (const VersionStatus& status : manager().Index()) {
+      if (status.name == model && status.version == version) return status;
+    }
+    return {};
+  }
+
+  std::string root_;
+  ManualClock clock_;
+  FakeControl control_;
+  FakeEngineHost engines_{control_};
+  FakeParserHost parsers_;
+  std::unique_ptr<ModelManager> manager_;
+};
+
+TEST_F(ManagerTest, WarmsUpBeforeReadyAndInfers) {
+  AddVersion("m", 3, "instances: 2\n");
+  ASSERT_TRUE(Load("m").ok());
+  EXPECT_EQ(control_.executions(), 2) << "one warm-up for each instance";
+  EXPECT_EQ(StatusOf("m", 3).state, State::kReady);
+  auto future = Infer("m");
+  auto result = Get(future);
+  ASSERT_TRUE(result.ok()) << result.status().ToString();
+  EXPECT_EQ(result->version, 3);
+  ASSERT_EQ(result->outputs.size(), 2u);
+  EXPECT_EQ(static_cast<const float*>(result->outputs[0].buffer.data())[1], 2.0f);
+}
+
+TEST_F(ManagerTest, FailedWarmUpMakesItUnavailableWithTheReason) {
+  AddVersion("m", 1);
+  control_.FailExecutions(1, Internal("the graph is broken"));
+  EXPECT_EQ(Load("m").code(), Code::kInternal);
+  EXPECT_EQ(StatusOf("m", 1).state, State::kUnavailable);
+  EXPECT_THAT(StatusOf("m", 1).reason, HasSubstr("the warm-up failed: the graph is broken"));
+  auto future = Infer("m");
+  EXPECT_EQ(Get(future).status().code(), Code::kUnavailable);
+  EXPECT_TRUE(control_.WaitForModels(0));
+}
+
+TEST_F(ManagerTest, WrongGuessesOfFreeDimensionsAreNoFailure) {
+  engines_.info.inputs = {{"x", DType::kFp32, {-1, -1}}};
+  AddVersion("m", 1);
+  control_.FailExecutions(4, InvalidArgument("odd size"));
+  EXPECT_TRUE(Load("m").ok());
+  EXPECT_EQ(StatusOf("m", 1).state, State::kReady);
+  EXPECT_THAT(StatusOf("m", 1).reason, HasSubstr("not warmed up"));
+}
+
+TEST_F(ManagerTest, LoadAllKeepsGoingPastBrokenModels) {
+  AddVersion("good", 1);
+  AddVersion("bad", 1, "no_such_key: 1\n");
+  AddVersion("odd", 1, "parser: nonesuch\n");
+  std::promise<Status> outcome;
+  auto future = outcome.get_future();
+  manager().LoadAll([&](Status status) { outcome.set_value(std::move(status)); });
+  EXPECT_TRUE(Get(future).ok());
+  EXPECT_EQ(StatusOf("good", 1).state, State::kReady);
+  EXPECT_EQ(StatusOf("odd", 1).state, State::kUnavailable);
+  EXPECT_TRUE(manager().Settled());
+}
+
+TEST_F(ManagerTest, NamesAndVersionsThatAreNotHere) {
+  AddVersion("m", 1);
+  AddVersion("m", 2, "labels: {stable: 1}\n");
+  ASSERT_TRUE(Load("m").ok());
+  struct {
+    const char* model;
+    const char* version;
+    Code code;
+    const char* text;
+  } cases[] = {{"m", "", Code::kOk, ""},
+               {"m", "2", Code::kOk, ""},
+               {"m", "stable", Code::kOk, ""},
+               {"n", "", Code::kNotFound, "Request for unknown model: 'n' is not found; models here: m"},
+               {"m", "3", Code::kNotFound, "versions here: 1, 2, \"stable\" = 1"},
+               {"m", "gold", Code::kNotFound, "version 'gold' is not found"},
+               {"m", "2x", Code::kInvalidArgument, "2x"}};
+  for (const auto& c : cases) {
+    auto future = Infer(c.model, TimePoint::max(), nullptr, c.version);
+    auto result = Get(future);
+    EXPECT_EQ(result.status().code(), c.code) << c.model << " " << c.version;
+    EXPECT_THAT(result.status().text(), HasSubstr(c.text));
+  }
+  EXPECT_EQ(manager().Describe("m", "stable")->version, 1);
+  EXPECT_THAT(manager().Describe("m", "")->versions, testing::ElementsAre(1, 2));
+}
+
+TEST_F(ManagerTest, QueueLimitIsNamed) {
+  AddVersion("m", 1, "queue_limit: 2\n");
+  ASSERT_TRUE(Load("m").ok());
+  control_.Hold();
+  auto running = Infer("m");
+  ASSERT_TRUE(control_.WaitForRunning(1));
+  auto first = Infer("m");
+  auto second = Infer("m");
+  auto third = Infer("m");
+  auto refused = Get(third);
+  EXPECT_EQ(refused.status().code(), Code::kResourceExhausted);
+  EXPECT_THAT(refused.status().text(), HasSubstr("2 requests wait already (queue_limit 2)"));
+  control_.Release();
+  for (auto* future : {&running, &first, &second}) EXPECT_TRUE(Get(*future).ok());
+}
+
+TEST_F(ManagerTest, DeadlinePassesWhileWaiting) {
+  AddVersion("m", 1);
+  ASSERT_TRUE(Load("m").ok());
+  control_.Hold();
+  auto running = Infer("m");
+  ASSERT_TRUE(control_.WaitForRunning(1));
+  auto waiting = Infer("m", clock_.Now() + 10ms);
+  clock_.Advance(10ms);
+  EXPECT_EQ(Get(waiting).status().code(), Code::kDeadlineExceeded) << "the instance is still busy";
+  control_.Release();
+  EXPECT_TRUE(Get(running).ok());
+  EXPECT_EQ(control_.executions(), 2) << "the expired request never ran";
+}
+
+TEST_F(ManagerTest, CancelledWhileWaiting) {
+  AddVersion("m", 1);
+  ASSERT_TRUE(Load("m").ok());
+  control_.Hold();
+  auto running = Infer("m");
+  ASSERT_TRUE(control_.WaitForRunning(1));
+  auto flag = std::make_shared<std::atomic<bool>>(false);
+  auto waiting = Infer("m", TimePoint::max(), flag);
+  *flag = true;
+  EXPECT_EQ(Get(waiting).status().code(), Code::kCancelled);
+  control_.Release();
+  EXPECT_TRUE(Get(running).ok());
+}
+
+TEST_F(ManagerTest, UnloadDrainsWhatIsInFlight) {
+  AddVersion("m", 1);
+  ASSERT_TRUE(Load("m").ok());
+  control_.Hold();
+  auto running = Infer("m");
+  auto waiting = Infer("m");
+  ASSERT_TRUE(control_.WaitForRunning(1));
+  std::promise<Status> begun;
+  auto begun_future = begun.get_future();
+  manager().Unload("m", "", false, [&](Status status) { begun.set_value(std::move(status)); });
+  EXPECT_TRUE(Get(begun_future).ok());
+  EXPECT_EQ(StatusOf("m", 1).state, State::kUnloading);
+  auto late = Infer("m");
+  EXPECT_EQ(Get(late).status().code(), Code::kUnavailable);
+  control_.Release();
+  EXPECT_TRUE(Get(running).ok());
+  EXPECT_TRUE(Get(waiting).ok());
+  EXPECT_TRUE(control_.WaitForModels(0));
+  EXPECT_EQ(Unload("nope").code(), Code::kNotFound);
+}
+
+TEST_F(ManagerTest, ReloadServesWithTheOldCopyUntilTheNewOneIsWarm) {
+  AddVersion("m", 1);
+  ASSERT_TRUE(Load("m").ok());
+  control_.HoldLoads(true);
+  std::promise<Status> outcome;
+  auto loaded = outcome.get_future();
+  manager().Load("m", "1", true, [&](Status status) { outcome.set_value(std::move(status)); });
+  auto during = Infer("m");
+  EXPECT_TRUE(Get(during).ok());
+  EXPECT_EQ(StatusOf("m", 1).state, State::kReady);
+  control_.HoldLoads(false);
+  EXPECT_TRUE(Get(loaded).ok());
+  EXPECT_TRUE(control_.WaitForModels(1)) << "the old copy goes";
+
+  control_.FailLoads(InvalidArgument("bad file"));
+  EXPECT_EQ(Load("m", "1").code(), Code::kInvalidArgument);
+  EXPECT_THAT(StatusOf("m", 1).reason, HasSubstr("the copy before serves on"));
+  auto after = Infer("m");
+  EXPECT_TRUE(Get(after).ok());
+}
+
+TEST_F(ManagerTest, UnloadOvertakesALoad) {
+  AddVersion("m", 1);
+  control_.HoldLoads(true);
+  std::promise<Status> outcome;
+  auto loading = outcome.get_future();
+  manager().Load("m", "1", true, [&](Status status) { outcome.set_value(std::move(status)); });
+  while (StatusOf("m", 1).state != State::kLoading) std::this_thread::yield();
+  EXPECT_TRUE(Unload("m").ok());
+  control_.HoldLoads(false);
+  EXPECT_EQ(Get(loading).code(), Code::kAborted);
+  EXPECT_TRUE(manager().Index().empty());
+}
+
+TEST_F(ManagerTest, PredictParsesExecutesAndFormats) {
+  AddVersion("m", 1, "parser: pair\n");
+  ASSERT_TRUE(Load("m").ok());
+  auto good = Predict("m", "3 4");
+  auto answer = Get(good);
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_EQ(answer->payload, "3 4");
+  EXPECT_EQ(answer->content_type, "text/plain");
+  auto bad = Predict("m", "three");
+  EXPECT_THAT(Get(bad).status().ToString(), HasSubstr("INVALID_ARGUMENT: expected two numbers"));
+  AddVersion("n", 1);
+  ASSERT_TRUE(Load("n").ok());
+  auto none = Predict("n", "3 4");
+  EXPECT_EQ(Get(none).status().code(), Code::kFailedPrecondition);
+}
+
+TEST_F(ManagerTest, PredictIsParsedWhileAnotherExecutes) {
+  AddVersion("m", 1, "parser: pair\nqueue_limit: 4\n");
+  ASSERT_TRUE(Load("m").ok());
+  control_.Hold();
+  std::vector<std::future<Result<PredictResponse>>> futures;
+  for (int i = 0; i < 4; ++i) futures.push_back(Predict("m", "5 6", clock_.Now() + 1s));
+  ASSERT_TRUE(control_.WaitForRunning(1));
+  clock_.Advance(2s);
+  for (int i = 1; i < 4; ++i) EXPECT_EQ(Get(futures[static_cast<size_t>(i)]).status().code(), Code::kDeadlineExceeded);
+  control_.Release();
+  EXPECT_TRUE(Get(futures[0]).ok());
+}
+
+TEST_F(ManagerTest, DeadEngineProcessIsTriedOnceMore) {
+  AddVersion("m", 1);
+  control_.SetProcess(100);
+  ASSERT_TRUE(Load("m").ok());
+  control_.FailExecutions(1, Unavailable("the process died"));
+  auto once = Infer("m");
+  EXPECT_TRUE(Get(once).ok());
+  control_.FailExecutions(2, Unavailable("the process died"));
+  auto twice = Infer("m");
+  EXPECT_EQ(Get(twice).status().code(), Code::kUnavailable) << "a request that kills processes is not tried for ever";
+  EXPECT_EQ((*manager().Statistics("m", ""))[0].stats->retries.value(), 2u);
+}
+
+TEST_F(ManagerTest, CountsAndMetrics) {
+  AddVersion("m", 1);
+  ASSERT_TRUE(Load("m").ok());
+  auto good = Infer("m");
+  EXPECT_TRUE(Get(good).ok());
+  InferRequest wrong;
+  wrong.model = "m";
+  wrong.arrival = clock_.Now();
+  std::promise<Status> outcome;
+  auto future = outcome.get_future();
+  manager().Infer(std::move(wrong), [&](auto result) { outcome.set_value(result.status()); });
+  EXPECT_EQ(Get(future).code(), Code::kInvalidArgument);
+  auto stranger = Infer("nope");
+  EXPECT_EQ(Get(stranger).status().code(), Code::kNotFound);
+  MetricsText text;
+  manager().WriteMetrics(text);
+  const std::string page = text.Take();
+  for (const char* line : {"snug_requests_total{model=\"m\",version=\"1\",code=\"OK\"} 1\n",
+                           "snug_requests_total{model=\"m\",version=\"1\",code=\"INVALID_ARGUMENT\"} 1\n",
+                           "snug_rejected_requests_total{code=\"NOT_FOUND\"} 1\n",
+                           "snug_model_memory_bytes{model=\"m\",version=\"1\"} 1000\n",
+                           "snug_inflight{model=\"m\",version=\"1\"} 0\n",
+                           "snug_queue_depth{model=\"m\",version=\"1\"} 0\n"}) {
+    EXPECT_THAT(page, HasSubstr(line));
+  }
+}
+
+TEST_F(ManagerTest, EndsWithRequestsInFlight) {
+  AddVersion("m", 1);
+  ASSERT_TRUE(Load("m").ok());
+  control_.Hold();
+  auto running = Infer("m");
+  auto waiting = Infer("m");
+  ASSERT_TRUE(control_.WaitForRunning(1));
+  control_.Release();
+  manager_.reset();
+  EXPECT_TRUE(Get(running).ok());
+  EXPECT_TRUE(Get(waiting).ok());
+}
+
+}  // namespace
+}  // namespace snug::serving
