@@ -10,7 +10,8 @@ namespace {
 
 constexpr auto kBoundsNs = [] {
   std::array<int64_t, LatencyHistogram::kBounds.size()> ns{};
-  for (size_t i = 0; i < ns.size(); ++i) ns[i] = static_cast<int64_t>(LatencyHistogram::kBounds[i] * 1e9 + 0.5);
+  for (size_t i = 0; i < ns.size(); ++i)
+    ns[i] = static_cast<int64_t>(LatencyHistogram::kBounds[i] * 1e9 + 0.5);
   return ns;
 }();
 
@@ -56,22 +57,26 @@ void MetricsText::Family(std::string_view name, std::string_view type, std::stri
   fmt::format_to(std::back_inserter(text_), "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
 }
 
-void MetricsText::Sample(std::string_view labels, double value) { Line("", labels, "", value); }
+void MetricsText::Sample(std::string_view labels, double value) {
+  Line("", labels, "", value);
+}
 
 void MetricsText::Sample(std::string_view labels, const LatencyHistogram& histogram) {
   auto counts = histogram.Counts();
   uint64_t total = 0;
   for (size_t i = 0; i < counts.size(); ++i) {
     total += counts[i];
-    std::string bound =
-        i < LatencyHistogram::kBounds.size() ? fmt::format("le=\"{}\"", LatencyHistogram::kBounds[i]) : "le=\"+Inf\"";
+    std::string bound = i < LatencyHistogram::kBounds.size()
+                            ? fmt::format("le=\"{}\"", LatencyHistogram::kBounds[i])
+                            : "le=\"+Inf\"";
     Line("_bucket", labels, bound, static_cast<double>(total));
   }
   Line("_sum", labels, "", histogram.SumSeconds());
   Line("_count", labels, "", static_cast<double>(total));
 }
 
-void MetricsText::Line(std::string_view suffix, std::string_view labels, std::string_view more, double value) {
+void MetricsText::Line(std::string_view suffix, std::string_view labels, std::string_view more,
+                       double value) {
   text_.append(family_).append(suffix);
   if (!labels.empty() || !more.empty()) {
     text_.append("{").append(labels);

@@ -1,8 +1,8 @@
 // Counters and latency histograms that cost one relaxed atomic addition each, and their Prometheus text.
 //
-// Own code instead of prometheus-cpp: that library takes a mutex for each histogram observation and keeps every label
-// set in maps that a request would have to look up; here a model's numbers are plain members of the object that the
-// request holds anyway.
+// Own code instead of prometheus-cpp: that library takes a mutex for each histogram observation and keeps
+// every label set in maps that a request would have to look up; here a model's numbers are plain members of
+// the object that the request holds anyway.
 #pragma once
 
 #include <array>
@@ -27,12 +27,14 @@ class Counter {
   std::atomic<uint64_t> value_{0};
 };
 
-// Latencies from 100 us to 60 s. Thread-safe; a reader may see an observation in the sum and not yet in its bucket.
+// Latencies from 100 us to 60 s. Thread-safe; a reader may see an observation in the sum and not yet in its
+// bucket.
 class LatencyHistogram {
  public:
   // Upper bounds in seconds; beyond the last lies +Inf.
-  static constexpr std::array<double, 18> kBounds{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
-                                                  0.1,    0.25,    0.5,    1,     2.5,    5,     10,   30,    60};
+  static constexpr std::array<double, 18> kBounds{0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005,
+                                                  0.01,   0.025,   0.05,   0.1,   0.25,   0.5,
+                                                  1,      2.5,     5,      10,    30,     60};
 
   void Observe(Duration latency);
   std::array<uint64_t, kBounds.size() + 1> Counts() const;  // of each bucket alone, not cumulative

@@ -8,8 +8,9 @@ namespace snug::server {
 
 Status CheckControl(const Core& core) {
   if (core.explicit_control) return {};
-  return FailedPrecondition("explicit model load / unload is not allowed: this server loads its whole repository at "
-                            "start; start it with --control explicit to load and unload by calls");
+  return FailedPrecondition(
+      "explicit model load / unload is not allowed: this server loads its whole repository at "
+      "start; start it with --control explicit to load and unload by calls");
 }
 
 TimePoint WithTimeout(TimePoint deadline, TimePoint arrival, int64_t timeout_us) {
@@ -17,7 +18,9 @@ TimePoint WithTimeout(TimePoint deadline, TimePoint arrival, int64_t timeout_us)
   return std::min(deadline, arrival + std::chrono::microseconds(timeout_us));
 }
 
-std::string PlatformName(const serving::ModelDescription& model) { return "snug_" + model.config.engine; }
+std::string PlatformName(const serving::ModelDescription& model) {
+  return "snug_" + model.config.engine;
+}
 
 std::string MetricsPage(const Core& core) {
   MetricsText text;

@@ -22,8 +22,8 @@ constexpr int64_t kTimeoutUsMax = int64_t{86'400} * 1'000'000;
 struct Core {
   serving::ModelManager& models;
   std::string server_id;
-  bool explicit_control = false;      // models are loaded and unloaded by calls
-  std::atomic<bool> loaded = false;   // the models of the start are READY or UNAVAILABLE
+  bool explicit_control = false;     // models are loaded and unloaded by calls
+  std::atomic<bool> loaded = false;  // the models of the start are READY or UNAVAILABLE
   std::atomic<bool> draining = false;
 
   bool Ready() const { return loaded && !draining; }

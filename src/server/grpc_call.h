@@ -15,8 +15,8 @@
 
 namespace snug::server {
 
-// What a handler sees. It must call exactly one of Finish and Fail, on any thread, at once or later; the call is gone
-// after that.
+// What a handler sees. It must call exactly one of Finish and Fail, on any thread, at once or later; the call
+// is gone after that.
 class GrpcCall {
  public:
   virtual ~GrpcCall() = default;

@@ -1,5 +1,5 @@
-// ModelInfer and Predict: bytes in, bytes out, one copy of a tensor on the way in (the protobuf's) and none on the way
-// out.
+// ModelInfer and Predict: bytes in, bytes out, one copy of a tensor on the way in (the protobuf's) and none
+// on the way out.
 #include <google/protobuf/arena.h>
 #include <snug/v1/prediction.pb.h>
 
@@ -40,10 +40,12 @@ uint8_t* WriteRawHead(uint8_t* out, size_t bytes) {
 // A slice of the tensor's own memory.
 grpc::Slice Borrow(const Tensor& tensor) {
   auto* owner = new Buffer(tensor.buffer);
-  return grpc::Slice(owner->data(), owner->size(), [](void* held) { delete static_cast<Buffer*>(held); }, owner);
+  return grpc::Slice(
+      owner->data(), owner->size(), [](void* held) { delete static_cast<Buffer*>(held); }, owner);
 }
 
-// The message's own bytes, then raw_output_contents: the highest field number, so that they may simply follow.
+// The message's own bytes, then raw_output_contents: the highest field number, so that they may simply
+// follow.
 class AnswerWriter {
  public:
   explicit AnswerWriter(const inference::ModelInferResponse& head) {

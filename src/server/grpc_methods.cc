@@ -25,17 +25,20 @@ Status ServerLive(Core&, const inference::ServerLiveRequest&, inference::ServerL
   return {};
 }
 
-Status ServerReady(Core& core, const inference::ServerReadyRequest&, inference::ServerReadyResponse& response) {
+Status ServerReady(Core& core, const inference::ServerReadyRequest&,
+                   inference::ServerReadyResponse& response) {
   response.set_ready(core.Ready());
   return {};
 }
 
-Status ModelReady(Core& core, const inference::ModelReadyRequest& request, inference::ModelReadyResponse& response) {
+Status ModelReady(Core& core, const inference::ModelReadyRequest& request,
+                  inference::ModelReadyResponse& response) {
   response.set_ready(core.models.Ready(request.name(), request.version()).ok());
   return {};
 }
 
-Status ServerMetadata(Core&, const inference::ServerMetadataRequest&, inference::ServerMetadataResponse& response) {
+Status ServerMetadata(Core&, const inference::ServerMetadataRequest&,
+                      inference::ServerMetadataResponse& response) {
   response.set_name(kServerName);
   response.set_version(kServerVersion);
   for (const char* extension : kExtensions) response.add_extensions(extension);
@@ -50,7 +53,8 @@ void FillTensor(const TensorSpec& spec, inference::ModelMetadataResponse::Tensor
 
 Status ModelMetadata(Core& core, const inference::ModelMetadataRequest& request,
                      inference::ModelMetadataResponse& response) {
-  SNUG_ASSIGN_OR_RETURN(const serving::ModelDescription model, core.models.Describe(request.name(), request.version()));
+  SNUG_ASSIGN_OR_RETURN(const serving::ModelDescription model,
+                        core.models.Describe(request.name(), request.version()));
   response.set_name(model.name);
   for (int64_t version : model.versions) response.add_versions(std::to_string(version));
   response.set_platform(PlatformName(model));
@@ -73,8 +77,10 @@ void FillConfig(const TensorSpec& spec, Tensor* tensor) {
   tensor->mutable_dims()->Add(spec.shape.begin(), spec.shape.end());
 }
 
-Status ModelConfig(Core& core, const inference::ModelConfigRequest& request, inference::ModelConfigResponse& response) {
-  SNUG_ASSIGN_OR_RETURN(const serving::ModelDescription model, core.models.Describe(request.name(), request.version()));
+Status ModelConfig(Core& core, const inference::ModelConfigRequest& request,
+                   inference::ModelConfigResponse& response) {
+  SNUG_ASSIGN_OR_RETURN(const serving::ModelDescription model,
+                        core.models.Describe(request.name(), request.version()));
   auto* config = response.mutable_config();
   config->set_name(model.name);
   config->set_platform(PlatformName(model));
@@ -142,9 +148,10 @@ Result<std::pair<std::string, bool>> RepositoryParameters(const Request& request
     } else if (key == "wait") {
       call.second = value.bool_param();
     } else if (key != "unload_dependents") {
-      return InvalidArgument("unknown parameter \"{}\"; known are version and wait (files and configuration cannot be "
-                             "sent with a load: put them into the repository)",
-                             key);
+      return InvalidArgument(
+          "unknown parameter \"{}\"; known are version and wait (files and configuration cannot be "
+          "sent with a load: put them into the repository)",
+          key);
     }
   }
   return call;
@@ -160,10 +167,11 @@ void ChangeModel(Core& core, GrpcCall& call) {
   if (!status.ok()) return call.Fail(status);
   auto parameters = RepositoryParameters(request);
   if (!parameters.ok()) return call.Fail(parameters.status());
-  (core.models.*change)(request.model_name(), parameters->first, parameters->second, [&call](const Status& outcome) {
-    if (!outcome.ok()) return call.Fail(outcome);
-    call.Finish(SerializeMessage(Response()));
-  });
+  (core.models.*change)(request.model_name(), parameters->first, parameters->second,
+                        [&call](const Status& outcome) {
+                          if (!outcome.ok()) return call.Fail(outcome);
+                          call.Finish(SerializeMessage(Response()));
+                        });
 }
 
 // Calls awaited at a time on each queue: many where the load is.
@@ -171,9 +179,11 @@ constexpr int kLoadSlots = 64;
 constexpr int kOtherSlots = 2;
 
 // The table's entry of inference.GRPCInferenceService/NAME, answered by the function of that name.
-#define SNUG_UNARY(name)                                                                                        \
-  {"/inference.GRPCInferenceService/" #name,                                                                    \
-   Unary<inference::name##Request, inference::name##Response, name>, kOtherSlots}
+#define SNUG_UNARY(name)                                                              \
+  {                                                                                   \
+    "/inference.GRPCInferenceService/" #name,                                         \
+        Unary<inference::name##Request, inference::name##Response, name>, kOtherSlots \
+  }
 
 constexpr GrpcMethod kMethods[] = {
     {"/inference.GRPCInferenceService/ModelInfer", GrpcModelInfer, kLoadSlots},
@@ -198,6 +208,8 @@ constexpr GrpcMethod kMethods[] = {
 
 }  // namespace
 
-std::span<const GrpcMethod> GrpcMethods() { return kMethods; }
+std::span<const GrpcMethod> GrpcMethods() {
+  return kMethods;
+}
 
 }  // namespace snug::server

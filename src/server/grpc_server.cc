@@ -23,7 +23,8 @@ class RawService : public grpc::Service {
  public:
   explicit RawService(std::span<const GrpcMethod> methods) {
     for (size_t i = 0; i < methods.size(); ++i) {
-      AddMethod(new grpc::internal::RpcServiceMethod(methods[i].name, grpc::internal::RpcMethod::NORMAL_RPC, nullptr));
+      AddMethod(new grpc::internal::RpcServiceMethod(methods[i].name, grpc::internal::RpcMethod::NORMAL_RPC,
+                                                     nullptr));
       MarkMethodRaw(static_cast<int>(i));
     }
   }
@@ -54,8 +55,8 @@ struct Queue {
   std::thread thread;
 };
 
-// Awaits one call of a method, then stands in for itself with another one. It goes when both its answer was sent and
-// gRPC has told that the call is over.
+// Awaits one call of a method, then stands in for itself with another one. It goes when both its answer was
+// sent and gRPC has told that the call is over.
 class RawCall : public GrpcCall {
  public:
   struct Method {
@@ -69,8 +70,8 @@ class RawCall : public GrpcCall {
   static void Await(const Method& method, grpc::ServerCompletionQueue* queue) {
     auto* call = new RawCall(method, queue);
     call->context_.AsyncNotifyWhenDone(&call->over_);
-    method.service.RequestAsyncUnary(method.index, &call->context_, &call->request_, &call->writer_, queue, queue,
-                                     &call->arrived_);
+    method.service.RequestAsyncUnary(method.index, &call->context_, &call->request_, &call->writer_, queue,
+                                     queue, &call->arrived_);
   }
 
   void Finish(const grpc::ByteBuffer& answer) override { writer_.Finish(answer, grpc::Status::OK, &sent_); }
@@ -135,7 +136,8 @@ class UnknownCall : public Event {
     Await(service_, queue_);
     answered_ = true;
     std::string known;
-    for (const GrpcMethod& method : GrpcMethods()) known += (known.empty() ? "" : ", ") + std::string(method.name);
+    for (const GrpcMethod& method : GrpcMethods())
+      known += (known.empty() ? "" : ", ") + std::string(method.name);
     stream_.Finish(ToGrpc(Error(Code::kUnimplemented, "{} is not implemented here; known methods: {}",
                                 context_.method(), known)),
                    this);
@@ -157,9 +159,11 @@ int Milliseconds(Duration d) {
 }
 
 void SetLimits(grpc::ServerBuilder& builder, const GrpcOptions& options) {
-  builder.SetMaxReceiveMessageSize(static_cast<int>(std::min<uint64_t>(options.message_bytes_max, INT32_MAX)));
+  builder.SetMaxReceiveMessageSize(
+      static_cast<int>(std::min<uint64_t>(options.message_bytes_max, INT32_MAX)));
   builder.SetMaxSendMessageSize(-1);
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // a second server on the port is an error, not a share
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT,
+                             0);  // a second server on the port is an error, not a share
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.streams_max);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(options.keepalive_time));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(options.keepalive_timeout));
@@ -194,7 +198,8 @@ class AsyncServer : public GrpcServer {
     queues_.resize(static_cast<size_t>(options.threads));
     for (Queue& queue : queues_) queue.events = builder.AddCompletionQueue();
     server_ = builder.BuildAndStart();
-    if (!server_ || port == 0) return Unavailable("cannot listen for gRPC on {}: is the port taken?", address);
+    if (!server_ || port == 0)
+      return Unavailable("cannot listen for gRPC on {}: is the port taken?", address);
     port_ = static_cast<uint16_t>(port);
     for (Queue& queue : queues_) queue.thread = std::thread([this, &queue] { Serve(queue.events.get()); });
     return {};
@@ -205,7 +210,9 @@ class AsyncServer : public GrpcServer {
   bool Drain(Duration limit) override {
     if (closing_.exchange(true)) return true;
     const auto begun = std::chrono::steady_clock::now();
-    if (server_) server_->Shutdown(std::chrono::system_clock::now() + std::chrono::duration_cast<std::chrono::microseconds>(limit));
+    if (server_)
+      server_->Shutdown(std::chrono::system_clock::now() +
+                        std::chrono::duration_cast<std::chrono::microseconds>(limit));
     const bool in_time = std::chrono::steady_clock::now() - begun < limit;
     for (Queue& queue : queues_) {
       queue.events->Shutdown();

@@ -1,9 +1,9 @@
-// snug-server's gRPC: KServe v2 (package inference, with Triton's repository, configuration and statistics calls) and
-// snug.v1.Prediction.
+// snug-server's gRPC: KServe v2 (package inference, with Triton's repository, configuration and statistics
+// calls) and snug.v1.Prediction.
 //
-// Own completion queues, one thread each: they are sized from the CPU budget, where gRPC's own pools are sized from
-// the machine. A call's answer is written by the thread that made it. Every call is taken as raw bytes, so that bytes
-// that are no message are INVALID_ARGUMENT, and tensors leave without being copied.
+// Own completion queues, one thread each: they are sized from the CPU budget, where gRPC's own pools are
+// sized from the machine. A call's answer is written by the thread that made it. Every call is taken as raw
+// bytes, so that bytes that are no message are INVALID_ARGUMENT, and tensors leave without being copied.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +34,8 @@ class GrpcServer {
   static Result<std::unique_ptr<GrpcServer>> Start(const GrpcOptions& options, Core& core);
   virtual ~GrpcServer() = default;  // Drain(0)
   virtual uint16_t port() const = 0;
-  // Refuses new calls, answers those under way; after `limit` cancels the rest. Blocks until all is closed. False when
-  // something had to be cancelled.
+  // Refuses new calls, answers those under way; after `limit` cancels the rest. Blocks until all is closed.
+  // False when something had to be cancelled.
   virtual bool Drain(Duration limit) = 0;
 };
 

@@ -64,7 +64,9 @@ bool JsonReader::NextItem(char closing) {
     return false;
   }
   if (first) return c != '\0' || Fail("the JSON ends too early");
-  if (c != ',') return Fail(c == '\0' ? "the JSON ends too early" : "expected ',' or the end of the JSON object or array");
+  if (c != ',')
+    return Fail(c == '\0' ? "the JSON ends too early"
+                          : "expected ',' or the end of the JSON object or array");
   ++at_;
   return true;
 }
@@ -111,7 +113,8 @@ bool JsonReader::Unicode(std::string& value) {
   if (!Hex4(code)) return false;
   if (code >= 0xd800 && code < 0xdc00) {
     uint32_t low = 0;
-    if (end_ - at_ < 2 || at_[0] != '\\' || at_[1] != 'u') return Fail("half a surrogate pair in a JSON string");
+    if (end_ - at_ < 2 || at_[0] != '\\' || at_[1] != 'u')
+      return Fail("half a surrogate pair in a JSON string");
     at_ += 2;
     if (!Hex4(low)) return false;
     if (low < 0xdc00 || low > 0xdfff) return Fail("half a surrogate pair in a JSON string");
@@ -167,14 +170,17 @@ bool JsonReader::Skip() {
         if (!Skip()) return false;
       }
       return ok();
-    case '"': return String(ignored);
+    case '"':
+      return String(ignored);
     case 't':
     case 'f': {
       bool value = false;
       return Bool(value);
     }
-    case 'n': return Literal("null") || Fail("not a JSON value");
-    default: break;
+    case 'n':
+      return Literal("null") || Fail("not a JSON value");
+    default:
+      break;
   }
   if (!ok()) return false;
   double number = 0;

@@ -1,4 +1,5 @@
-// A pull parser for JSON from the network: one pass, no tree, bounded depth. The caller walks what it expects:
+// A pull parser for JSON from the network: one pass, no tree, bounded depth. The caller walks what it
+// expects:
 //
 //   JsonReader json(text);
 //   for (json.BeginObject(); json.Key(key);) { if (key == "id") json.String(id); else json.Skip(); }

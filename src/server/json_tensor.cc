@@ -16,21 +16,44 @@ namespace {
 template <typename F>
 bool WithNumberType(DType dtype, F f) {
   switch (dtype) {
-    case DType::kUint8: f(uint8_t{}); return true;
-    case DType::kUint16: f(uint16_t{}); return true;
-    case DType::kUint32: f(uint32_t{}); return true;
-    case DType::kUint64: f(uint64_t{}); return true;
-    case DType::kInt8: f(int8_t{}); return true;
-    case DType::kInt16: f(int16_t{}); return true;
-    case DType::kInt32: f(int32_t{}); return true;
-    case DType::kInt64: f(int64_t{}); return true;
-    case DType::kFp32: f(float{}); return true;
-    case DType::kFp64: f(double{}); return true;
-    default: return false;
+    case DType::kUint8:
+      f(uint8_t{});
+      return true;
+    case DType::kUint16:
+      f(uint16_t{});
+      return true;
+    case DType::kUint32:
+      f(uint32_t{});
+      return true;
+    case DType::kUint64:
+      f(uint64_t{});
+      return true;
+    case DType::kInt8:
+      f(int8_t{});
+      return true;
+    case DType::kInt16:
+      f(int16_t{});
+      return true;
+    case DType::kInt32:
+      f(int32_t{});
+      return true;
+    case DType::kInt64:
+      f(int64_t{});
+      return true;
+    case DType::kFp32:
+      f(float{});
+      return true;
+    case DType::kFp64:
+      f(double{});
+      return true;
+    default:
+      return false;
   }
 }
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 // from_chars reports underflow like overflow; JSON's 1e-60 is a fine FP32 zero.
 template <typename Float>
@@ -44,7 +67,8 @@ enum class Parsed { kYes, kNoNumber, kNoInteger, kNoFit };
 
 template <typename T>
 Parsed ParseNumber(const char*& at, const char* end, T& value) {
-  if (at == end || !(IsDigit(*at) || (*at == '-' && at + 1 != end && IsDigit(at[1])))) return Parsed::kNoNumber;
+  if (at == end || !(IsDigit(*at) || (*at == '-' && at + 1 != end && IsDigit(at[1]))))
+    return Parsed::kNoNumber;
   auto [rest, error] = std::from_chars(at, end, value);
   if constexpr (std::is_floating_point_v<T>) {
     if (error == std::errc::result_out_of_range && !Reread(at, rest, value)) return Parsed::kNoFit;
@@ -60,7 +84,8 @@ Parsed ParseNumber(const char*& at, const char* end, T& value) {
 class ElementReader {
  public:
   virtual ~ElementReader() = default;
-  // Reads the elements of an array whose '[' was read, with its ']', at most `count`; sets how many there were.
+  // Reads the elements of an array whose '[' was read, with its ']', at most `count`; sets how many there
+  // were.
   virtual bool ReadRow(JsonReader& json, uint64_t count, uint64_t& read) = 0;
 };
 
@@ -109,7 +134,8 @@ class NumberReader : public ElementReader {
  private:
   bool Bad(JsonReader& json, const char* at, Parsed why) {
     json.set_cursor(at);
-    static constexpr std::string_view kTexts[] = {"", "is not a number", "is not a whole number", "does not fit"};
+    static constexpr std::string_view kTexts[] = {"", "is not a number", "is not a whole number",
+                                                  "does not fit"};
     return json.Fail(fmt::format("input \"{}\": element {} of \"data\" {} for datatype {}", name_, done_,
                                  kTexts[static_cast<int>(why)], DTypeName(dtype_)));
   }
@@ -229,15 +255,16 @@ class ArrayWalk {
   ElementReader& reader_;
 };
 
-// Each element takes at least one character and a comma: a shape that the text cannot hold is refused before memory
-// is taken for it.
+// Each element takes at least one character and a comma: a shape that the text cannot hold is refused before
+// memory is taken for it.
 Status CheckCount(const JsonReader& json, const std::string& name, const Shape& shape) {
   auto count = ElementCount(shape);
   if (!count) return InvalidArgument("input \"{}\": shape {} is not valid", name, ShapeText(shape));
   const auto left = static_cast<uint64_t>(json.end() - json.cursor());
   if (*count > left / 2 + 1) {
-    return InvalidArgument("input \"{}\": shape {} needs {} elements in \"data\", the request is too short for that",
-                           name, ShapeText(shape), *count);
+    return InvalidArgument(
+        "input \"{}\": shape {} needs {} elements in \"data\", the request is too short for that", name,
+        ShapeText(shape), *count);
   }
   return {};
 }
@@ -271,9 +298,10 @@ Status WriteStrings(JsonWriter& json, const Tensor& tensor) {
     const std::string_view text(at, length);
     at += length;
     if (!IsUtf8(text)) {
-      return InvalidArgument("output \"{}\" is no UTF-8 text, which JSON cannot carry: ask for it with "
-                             "\"parameters\":{{\"binary_data\":true}}",
-                             tensor.name);
+      return InvalidArgument(
+          "output \"{}\" is no UTF-8 text, which JSON cannot carry: ask for it with "
+          "\"parameters\":{{\"binary_data\":true}}",
+          tensor.name);
     }
     json.Value(text);
   }
@@ -316,7 +344,8 @@ Status WriteJsonTensor(JsonWriter& json, const Tensor& tensor) {
     status = WriteStrings(json, tensor);
   } else if (tensor.dtype == DType::kBool) {
     const auto* values = static_cast<const uint8_t*>(tensor.buffer.data());
-    for (size_t i = 0; i < count; ++i) out.append(i == 0 ? "" : ",").append(values[i] != 0 ? "true" : "false");
+    for (size_t i = 0; i < count; ++i)
+      out.append(i == 0 ? "" : ",").append(values[i] != 0 ? "true" : "false");
   } else if (!WithNumberType(tensor.dtype, [&](auto zero) {
                const auto* values = static_cast<const decltype(zero)*>(tensor.buffer.data());
                for (size_t i = 0; i < count; ++i) {
@@ -324,9 +353,10 @@ Status WriteJsonTensor(JsonWriter& json, const Tensor& tensor) {
                  AppendNumber(out, values[i]);
                }
              })) {
-    status = InvalidArgument("output \"{}\" is {}, which JSON cannot carry: ask for it with "
-                             "\"parameters\":{{\"binary_data\":true}}",
-                             tensor.name, DTypeName(tensor.dtype));
+    status = InvalidArgument(
+        "output \"{}\" is {}, which JSON cannot carry: ask for it with "
+        "\"parameters\":{{\"binary_data\":true}}",
+        tensor.name, DTypeName(tensor.dtype));
   }
   json.EndArray();
   return status;

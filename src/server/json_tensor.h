@@ -1,5 +1,5 @@
-// The "data" arrays of KServe v2's JSON: the one part of it whose size grows with the tensor, so read and written by
-// hand, number by number, straight from and into tensor memory.
+// The "data" arrays of KServe v2's JSON: the one part of it whose size grows with the tensor, so read and
+// written by hand, number by number, straight from and into tensor memory.
 #pragma once
 
 #include <string>

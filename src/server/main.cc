@@ -46,13 +46,16 @@ Threads SplitThreads(const ServerOptions& options, const os::CpuBudget& budget) 
   return threads;
 }
 
-std::string DirName(const std::string& path) { return path.substr(0, path.rfind('/')); }
+std::string DirName(const std::string& path) {
+  return path.substr(0, path.rfind('/'));
+}
 
 // --plugins, else lib/snug (or Debian's lib/<triplet>/snug) beside the program's folder.
 std::vector<std::string> PluginDirs(const ServerOptions& options) {
   if (!options.plugins.empty()) return {options.plugins};
   const std::string prefix = DirName(DirName(os::SelfPath()));
-  return {prefix + "/lib/snug", prefix + "/lib/x86_64-linux-gnu/snug", prefix + "/lib/aarch64-linux-gnu/snug"};
+  return {prefix + "/lib/snug", prefix + "/lib/x86_64-linux-gnu/snug",
+          prefix + "/lib/aarch64-linux-gnu/snug"};
 }
 
 std::unique_ptr<engine::EngineHost> MakeEngines(const ServerOptions& options, const Threads& threads) {
@@ -63,7 +66,8 @@ std::unique_ptr<engine::EngineHost> MakeEngines(const ServerOptions& options, co
   return engine::EngineHost::Create(host);
 }
 
-Result<std::unique_ptr<net::HttpServer>> StartRest(const ServerOptions& options, const Threads& threads, Core& core) {
+Result<std::unique_ptr<net::HttpServer>> StartRest(const ServerOptions& options, const Threads& threads,
+                                                   Core& core) {
   net::HttpServerOptions http;
   http.address = options.address;
   http.port = options.rest_port;
@@ -74,7 +78,9 @@ Result<std::unique_ptr<net::HttpServer>> StartRest(const ServerOptions& options,
   });
 }
 
-Duration FromSeconds(double seconds) { return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)); }
+Duration FromSeconds(double seconds) {
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+}
 
 Result<std::unique_ptr<GrpcServer>> StartGrpc(const ServerOptions& options, const Threads& threads,
                                               const os::CpuBudget& budget, Core& core) {
@@ -91,8 +97,8 @@ Result<std::unique_ptr<GrpcServer>> StartGrpc(const ServerOptions& options, cons
 
 Status WriteReadyFile(const std::string& path, uint16_t grpc_port, uint16_t rest_port) {
   if (path.empty()) return {};
-  return os::WriteFileAtomic(
-      path, fmt::format("{{\"pid\":{},\"grpc_port\":{},\"rest_port\":{}}}\n", getpid(), grpc_port, rest_port));
+  return os::WriteFileAtomic(path, fmt::format("{{\"pid\":{},\"grpc_port\":{},\"rest_port\":{}}}\n", getpid(),
+                                               grpc_port, rest_port));
 }
 
 void LogStart(const os::CpuBudget& budget, const Threads& threads) {
@@ -141,7 +147,8 @@ int Serve(const ServerOptions& options) {
   const os::CpuBudget budget = os::ReadCpuBudget();
   const Threads threads = SplitThreads(options, budget);
   LogStart(budget, threads);
-  if (!os::IsDirectory(options.models)) return Fail(NotFound("--models {}: no such directory", options.models));
+  if (!os::IsDirectory(options.models))
+    return Fail(NotFound("--models {}: no such directory", options.models));
   auto engines = MakeEngines(options, threads);
   auto parsers = parsers::ParserHost::Create(PluginDirs(options));
   serving::ManagerOptions manager;

@@ -17,9 +17,10 @@ int ContentsCount(const InferTensorContents& c) {
 }
 
 Status WrongField(const InputTensor& input, const char* field, uint64_t expected, int got) {
-  return InvalidArgument("input \"{}\": {} {} needs {} elements in contents.{}, got {} there and {} in all of contents",
-                         input.name(), input.datatype(), ShapeText({input.shape().begin(), input.shape().end()}),
-                         expected, field, got, ContentsCount(input.contents()));
+  return InvalidArgument(
+      "input \"{}\": {} {} needs {} elements in contents.{}, got {} there and {} in all of contents",
+      input.name(), input.datatype(), ShapeText({input.shape().begin(), input.shape().end()}), expected,
+      field, got, ContentsCount(input.contents()));
 }
 
 // Copies a repeated field into elements of type T, which may be narrower: values must fit.
@@ -64,38 +65,53 @@ Result<Buffer> TypedContents(const InputTensor& input, DType dtype, const Shape&
   const auto count = ElementCount(shape);
   if (!count) return InvalidArgument("input \"{}\": shape {} is not valid", input.name(), ShapeText(shape));
   switch (dtype) {
-    case DType::kBool: return Copy<bool>(input, "bool_contents", c.bool_contents(), *count);
-    case DType::kInt8: return Copy<int8_t>(input, "int_contents", c.int_contents(), *count);
-    case DType::kInt16: return Copy<int16_t>(input, "int_contents", c.int_contents(), *count);
-    case DType::kInt32: return Copy<int32_t>(input, "int_contents", c.int_contents(), *count);
-    case DType::kInt64: return Copy<int64_t>(input, "int64_contents", c.int64_contents(), *count);
-    case DType::kUint8: return Copy<uint8_t>(input, "uint_contents", c.uint_contents(), *count);
-    case DType::kUint16: return Copy<uint16_t>(input, "uint_contents", c.uint_contents(), *count);
-    case DType::kUint32: return Copy<uint32_t>(input, "uint_contents", c.uint_contents(), *count);
-    case DType::kUint64: return Copy<uint64_t>(input, "uint64_contents", c.uint64_contents(), *count);
-    case DType::kFp32: return Copy<float>(input, "fp32_contents", c.fp32_contents(), *count);
-    case DType::kFp64: return Copy<double>(input, "fp64_contents", c.fp64_contents(), *count);
-    case DType::kBytes: return CopyStrings(input, *count);
+    case DType::kBool:
+      return Copy<bool>(input, "bool_contents", c.bool_contents(), *count);
+    case DType::kInt8:
+      return Copy<int8_t>(input, "int_contents", c.int_contents(), *count);
+    case DType::kInt16:
+      return Copy<int16_t>(input, "int_contents", c.int_contents(), *count);
+    case DType::kInt32:
+      return Copy<int32_t>(input, "int_contents", c.int_contents(), *count);
+    case DType::kInt64:
+      return Copy<int64_t>(input, "int64_contents", c.int64_contents(), *count);
+    case DType::kUint8:
+      return Copy<uint8_t>(input, "uint_contents", c.uint_contents(), *count);
+    case DType::kUint16:
+      return Copy<uint16_t>(input, "uint_contents", c.uint_contents(), *count);
+    case DType::kUint32:
+      return Copy<uint32_t>(input, "uint_contents", c.uint_contents(), *count);
+    case DType::kUint64:
+      return Copy<uint64_t>(input, "uint64_contents", c.uint64_contents(), *count);
+    case DType::kFp32:
+      return Copy<float>(input, "fp32_contents", c.fp32_contents(), *count);
+    case DType::kFp64:
+      return Copy<double>(input, "fp64_contents", c.fp64_contents(), *count);
+    case DType::kBytes:
+      return CopyStrings(input, *count);
     case DType::kFp16:
-    case DType::kBf16: break;
+    case DType::kBf16:
+      break;
   }
-  return InvalidArgument("input \"{}\": {} can only be sent in raw_input_contents", input.name(), input.datatype());
+  return InvalidArgument("input \"{}\": {} can only be sent in raw_input_contents", input.name(),
+                         input.datatype());
 }
 
 Status CheckInput(const InputTensor& input) {
   if (input.name().empty()) return InvalidArgument("an input has no name");
   if (!DTypeFromName(input.datatype())) {
-    return InvalidArgument("input \"{}\": unknown datatype \"{}\"; known are BOOL, UINT8, UINT16, UINT32, UINT64, INT8, "
-                           "INT16, INT32, INT64, FP16, FP32, FP64, BF16, BYTES",
-                           input.name(), input.datatype());
+    return InvalidArgument(
+        "input \"{}\": unknown datatype \"{}\"; known are BOOL, UINT8, UINT16, UINT32, UINT64, INT8, "
+        "INT16, INT32, INT64, FP16, FP32, FP64, BF16, BYTES",
+        input.name(), input.datatype());
   }
   if (static_cast<size_t>(input.shape_size()) > kRankMax) {
-    return InvalidArgument("input \"{}\": {} dimensions, at most {} are possible", input.name(), input.shape_size(),
-                           kRankMax);
+    return InvalidArgument("input \"{}\": {} dimensions, at most {} are possible", input.name(),
+                           input.shape_size(), kRankMax);
   }
   if (input.parameters().count("shared_memory_region") > 0) {
-    return InvalidArgument("input \"{}\": shared memory is not supported, send the tensor in raw_input_contents",
-                           input.name());
+    return InvalidArgument(
+        "input \"{}\": shared memory is not supported, send the tensor in raw_input_contents", input.name());
   }
   return {};
 }
@@ -106,10 +122,12 @@ Buffer BorrowRaw(const std::shared_ptr<inference::ModelInferRequest>& request, i
 }
 
 Status CheckRawCount(const inference::ModelInferRequest& request) {
-  if (request.raw_input_contents_size() == 0 || request.raw_input_contents_size() == request.inputs_size()) return {};
-  return InvalidArgument("{} inputs, but {} raw_input_contents: each input needs one, in the same order, or none and "
-                         "all have contents",
-                         request.inputs_size(), request.raw_input_contents_size());
+  if (request.raw_input_contents_size() == 0 || request.raw_input_contents_size() == request.inputs_size())
+    return {};
+  return InvalidArgument(
+      "{} inputs, but {} raw_input_contents: each input needs one, in the same order, or none and "
+      "all have contents",
+      request.inputs_size(), request.raw_input_contents_size());
 }
 
 }  // namespace
@@ -131,8 +149,9 @@ Result<std::vector<Tensor>> OipInputs(const std::shared_ptr<inference::ModelInfe
     if (request->raw_input_contents_size() == 0) {
       SNUG_ASSIGN_OR_RETURN(tensor.buffer, TypedContents(input, tensor.dtype, tensor.shape));
     } else if (ContentsCount(input.contents()) > 0) {
-      return InvalidArgument("input \"{}\" has contents although the request has raw_input_contents: send one of them",
-                             input.name());
+      return InvalidArgument(
+          "input \"{}\" has contents although the request has raw_input_contents: send one of them",
+          input.name());
     } else {
       tensor.buffer = BorrowRaw(request, i);
     }
@@ -144,9 +163,10 @@ Result<std::vector<std::string>> OipOutputs(const inference::ModelInferRequest& 
   std::vector<std::string> names;
   for (const auto& output : request.outputs()) {
     if (output.parameters().count("classification") > 0) {
-      return InvalidArgument("output \"{}\": the classification extension is not supported: leave it out and sort the "
-                             "scores",
-                             output.name());
+      return InvalidArgument(
+          "output \"{}\": the classification extension is not supported: leave it out and sort the "
+          "scores",
+          output.name());
     }
     if (output.parameters().count("shared_memory_region") > 0) {
       return InvalidArgument("output \"{}\": shared memory is not supported", output.name());

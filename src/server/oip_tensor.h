@@ -11,8 +11,8 @@
 
 namespace snug::server {
 
-// Inputs of a request; raw contents are borrowed from `request`, typed ones copied. INVALID_ARGUMENT names the input
-// and what was expected.
+// Inputs of a request; raw contents are borrowed from `request`, typed ones copied. INVALID_ARGUMENT names
+// the input and what was expected.
 Result<std::vector<Tensor>> OipInputs(const std::shared_ptr<inference::ModelInferRequest>& request);
 
 // What the request asks for; extensions that Snug has not are INVALID_ARGUMENT.

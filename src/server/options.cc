@@ -31,7 +31,8 @@ void AddPlaces(CLI::App& app, ServerOptions& o) {
   app.add_option("--address", o.address, "Address to listen on; 0.0.0.0 for all")->capture_default_str();
   app.add_option("--grpc-port", o.grpc_port, "0: the system chooses")->capture_default_str();
   app.add_option("--rest-port", o.rest_port, "0: the system chooses")->capture_default_str();
-  app.add_option("--ready-file", o.ready_file, "Written once both ports listen: {\"pid\",\"grpc_port\",\"rest_port\"}");
+  app.add_option("--ready-file", o.ready_file,
+                 "Written once both ports listen: {\"pid\",\"grpc_port\",\"rest_port\"}");
   app.add_option("--cache", o.cache_dir, "Where engines keep compiled models; may be deleted at any time")
       ->type_name("DIR");
   app.add_option("--plugins", o.plugins, "Engines and parsers (default: lib/snug beside the program)")
@@ -68,7 +69,8 @@ int ParseCommandLine(int argc, char** argv, ServerOptions& options) {
   std::string control = "none", format = "text", level = "info";
   AddPlaces(app, options);
   AddLimits(app, options);
-  app.add_option("--control", control, "none: load the whole repository at start; explicit: by load and unload calls")
+  app.add_option("--control", control,
+                 "none: load the whole repository at start; explicit: by load and unload calls")
       ->capture_default_str()
       ->check(CLI::IsMember({"none", "explicit"}));
   app.add_option("--log-format", format)->capture_default_str()->check(CLI::IsMember({"text", "json"}));

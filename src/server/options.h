@@ -29,8 +29,8 @@ struct ServerOptions {
   log::Level log_level = log::Level::kInfo;
 };
 
-// Fills `options`. Returns the exit code when the program is to end at once (--help: 0, a bad command line: 2), having
-// printed why; else -1.
+// Fills `options`. Returns the exit code when the program is to end at once (--help: 0, a bad command line:
+// 2), having printed why; else -1.
 int ParseCommandLine(int argc, char** argv, ServerOptions& options);
 
 }  // namespace snug::server

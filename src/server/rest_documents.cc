@@ -12,7 +12,8 @@ void WriteSpecs(JsonWriter& json, const std::vector<TensorSpec>& specs, std::str
   json.BeginArray();
   for (const TensorSpec& spec : specs) {
     json.BeginObject().Key("name").Value(spec.name);
-    const std::string_view name = spec.dtype == DType::kBytes && !type_prefix.empty() ? "STRING" : DTypeName(spec.dtype);
+    const std::string_view name =
+        spec.dtype == DType::kBytes && !type_prefix.empty() ? "STRING" : DTypeName(spec.dtype);
     json.Key(type_key).Value(std::string(type_prefix).append(name)).Key(shape_key).BeginArray();
     for (int64_t dim : spec.shape) json.Value(dim);
     json.EndArray().EndObject();
@@ -64,7 +65,8 @@ void ReadParameters(JsonReader& json, RepositoryCall& call) {
     } else if (key == "unload_dependents") {
       json.Skip();  // there are none
     } else {
-      json.Fail("unknown parameter \"" + key + "\"; known are version and wait (files and configuration cannot be "
+      json.Fail("unknown parameter \"" + key +
+                "\"; known are version and wait (files and configuration cannot be "
                 "sent with a load: put them into the repository)");
     }
   }
@@ -100,7 +102,13 @@ std::string ModelConfigJson(const serving::ModelDescription& model) {
   WriteSpecs(json, model.info.inputs, "data_type", "TYPE_", "dims");
   json.Key("output");
   WriteSpecs(json, model.info.outputs, "data_type", "TYPE_", "dims");
-  json.Key("instance_group").BeginArray().BeginObject().Key("name").Value(model.name).Key("kind").Value("KIND_CPU");
+  json.Key("instance_group")
+      .BeginArray()
+      .BeginObject()
+      .Key("name")
+      .Value(model.name)
+      .Key("kind")
+      .Value("KIND_CPU");
   json.Key("count").Value(model.config.instances).EndObject().EndArray();
   json.Key("parameters").BeginObject();
   json.Key("description").BeginObject().Key("string_value").Value(model.info.description).EndObject();

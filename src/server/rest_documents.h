@@ -1,4 +1,5 @@
-// The JSON documents of KServe v2's REST but infer: metadata, configuration, statistics, repository index. Pure.
+// The JSON documents of KServe v2's REST but infer: metadata, configuration, statistics, repository index.
+// Pure.
 #pragma once
 
 #include <string>

@@ -11,8 +11,8 @@
 namespace snug::server {
 namespace {
 
-// Where a tensor starts in a body is the client's choice; engines read memory of this alignment (numpy's) as it is,
-// anything else is copied.
+// Where a tensor starts in a body is the client's choice; engines read memory of this alignment (numpy's) as
+// it is, anything else is copied.
 constexpr uintptr_t kBorrowAlignment = 16;
 
 struct RestInput {
@@ -48,9 +48,10 @@ class Decoder {
     SNUG_RETURN_IF_ERROR(json_.Finish());
     if (!has_inputs) return InvalidArgument("the request has no \"inputs\"");
     if (binary_at_ != body_->size()) {
-      return InvalidArgument("{} bytes follow the last binary input; the sizes of all binary_data_size must add up to "
-                             "the body behind the JSON",
-                             body_->size() - binary_at_);
+      return InvalidArgument(
+          "{} bytes follow the last binary input; the sizes of all binary_data_size must add up to "
+          "the body behind the JSON",
+          body_->size() - binary_at_);
     }
     return std::move(request_);
   }
@@ -92,9 +93,10 @@ class Decoder {
     if (!json_.String(name)) return;
     auto dtype = DTypeFromName(name);
     if (!dtype) {
-      json_.Fail(fmt::format("unknown datatype \"{}\"; known are BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, "
-                             "INT32, INT64, FP16, FP32, FP64, BF16, BYTES",
-                             name));
+      json_.Fail(
+          fmt::format("unknown datatype \"{}\"; known are BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, "
+                      "INT32, INT64, FP16, FP32, FP64, BF16, BYTES",
+                      name));
       return;
     }
     input.tensor.dtype = *dtype;
@@ -107,7 +109,8 @@ class Decoder {
       int64_t dim = 0;
       if (!json_.Int(dim)) return;
       if (dim < 0) json_.Fail(fmt::format("\"shape\" must not hold {}", dim));
-      if (input.tensor.shape.size() == kRankMax) json_.Fail(fmt::format("\"shape\" has more than {} dimensions", kRankMax));
+      if (input.tensor.shape.size() == kRankMax)
+        json_.Fail(fmt::format("\"shape\" has more than {} dimensions", kRankMax));
       input.tensor.shape.push_back(dim);
     }
     input.has_shape = true;
@@ -156,11 +159,13 @@ class Decoder {
     if (!input.has_dtype) return json_.Fail(fmt::format("input \"{}\" has no \"datatype\"", name));
     if (!input.has_shape) return json_.Fail(fmt::format("input \"{}\" has no \"shape\"", name));
     if (input.binary_bytes >= 0) {
-      if (input.has_data) return json_.Fail(fmt::format("input \"{}\" has both \"data\" and binary_data_size", name));
+      if (input.has_data)
+        return json_.Fail(fmt::format("input \"{}\" has both \"data\" and binary_data_size", name));
       return Binary(input);
     }
     if (!input.has_data) {
-      return json_.Fail(fmt::format("input \"{}\" has neither \"data\" nor parameters.binary_data_size", name));
+      return json_.Fail(
+          fmt::format("input \"{}\" has neither \"data\" nor parameters.binary_data_size", name));
     }
     if (input.data == nullptr) return json_.ok();
     const char* after = json_.cursor();
@@ -173,9 +178,10 @@ class Decoder {
   bool Binary(RestInput& input) {
     const auto bytes = static_cast<uint64_t>(input.binary_bytes);
     if (bytes > body_->size() - binary_at_) {
-      return json_.Fail(fmt::format("input \"{}\": binary_data_size is {}, but only {} bytes are left behind the JSON "
-                                    "(is the header Inference-Header-Content-Length right?)",
-                                    input.tensor.name, bytes, body_->size() - binary_at_));
+      return json_.Fail(
+          fmt::format("input \"{}\": binary_data_size is {}, but only {} bytes are left behind the JSON "
+                      "(is the header Inference-Header-Content-Length right?)",
+                      input.tensor.name, bytes, body_->size() - binary_at_));
     }
     char* data = body_->data() + binary_at_;
     binary_at_ += bytes;
@@ -220,7 +226,9 @@ class Decoder {
         json_.Bool(binary);
         request_.binary_outputs.back() = binary ? 1 : 0;
       } else if (key_ == "classification") {
-        json_.Fail("the classification extension is not supported: leave \"classification\" out and sort the scores");
+        json_.Fail(
+            "the classification extension is not supported: leave \"classification\" out and sort the "
+            "scores");
       } else if (key_ == "shared_memory_region") {
         json_.Fail("shared memory is not supported: take the tensor from the answer, best as binary data");
       } else {
@@ -264,17 +272,21 @@ void WriteOutputHead(JsonWriter& json, const Tensor& output) {
 
 }  // namespace
 
-Result<RestInferRequest> DecodeInfer(const std::shared_ptr<std::string>& body, std::string_view header_length) {
+Result<RestInferRequest> DecodeInfer(const std::shared_ptr<std::string>& body,
+                                     std::string_view header_length) {
   size_t json_bytes = body->size();
   if (!header_length.empty()) {
-    auto [rest, error] = std::from_chars(header_length.data(), header_length.data() + header_length.size(), json_bytes);
+    auto [rest, error] =
+        std::from_chars(header_length.data(), header_length.data() + header_length.size(), json_bytes);
     if (error != std::errc() || rest != header_length.data() + header_length.size()) {
-      return InvalidArgument("the header Inference-Header-Content-Length must be the number of JSON bytes, got \"{}\"",
-                             header_length.substr(0, 32));
+      return InvalidArgument(
+          "the header Inference-Header-Content-Length must be the number of JSON bytes, got \"{}\"",
+          header_length.substr(0, 32));
     }
     if (json_bytes > body->size()) {
-      return InvalidArgument("the header Inference-Header-Content-Length says {} bytes of JSON, the body has {}",
-                             json_bytes, body->size());
+      return InvalidArgument(
+          "the header Inference-Header-Content-Length says {} bytes of JSON, the body has {}", json_bytes,
+          body->size());
     }
   }
   return Decoder(body, json_bytes).Run();

@@ -1,4 +1,5 @@
-// KServe v2's infer over REST: JSON with optional binary tensors behind it, to a serving request and back. Pure.
+// KServe v2's infer over REST: JSON with optional binary tensors behind it, to a serving request and back.
+// Pure.
 #pragma once
 
 #include <cstdint>
@@ -27,11 +28,12 @@ struct RestInferRequest {
   int64_t timeout_us = 0;  // parameters.timeout; 0: none
 };
 
-// `body`: JSON, or JSON of `header_length` bytes followed by binary tensors. `header_length` is the text of the header
-// Inference-Header-Content-Length, empty when absent. Tensors may borrow from `body`.
-// Numbers in "data" must be finite (JSON knows no NaN) and fit their datatype. INVALID_ARGUMENT says which input,
-// what was expected.
-Result<RestInferRequest> DecodeInfer(const std::shared_ptr<std::string>& body, std::string_view header_length);
+// `body`: JSON, or JSON of `header_length` bytes followed by binary tensors. `header_length` is the text of
+// the header Inference-Header-Content-Length, empty when absent. Tensors may borrow from `body`. Numbers in
+// "data" must be finite (JSON knows no NaN) and fit their datatype. INVALID_ARGUMENT says which input, what
+// was expected.
+Result<RestInferRequest> DecodeInfer(const std::shared_ptr<std::string>& body,
+                                     std::string_view header_length);
 
 struct RestInferAnswer {
   std::string json;

@@ -36,9 +36,13 @@ net::Response Json(std::string body) {
   return response;
 }
 
-void Reply(const Exchange& exchange, const Status& status) { exchange.respond(net::ErrorResponse(status)); }
+void Reply(const Exchange& exchange, const Status& status) {
+  exchange.respond(net::ErrorResponse(status));
+}
 
-void Live(Exchange& exchange) { exchange.respond(Json(R"({"live":true})")); }
+void Live(Exchange& exchange) {
+  exchange.respond(Json(R"({"live":true})"));
+}
 
 void ServerReady(Exchange& exchange) {
   const bool ready = exchange.core.Ready();
@@ -47,7 +51,9 @@ void ServerReady(Exchange& exchange) {
   exchange.respond(std::move(response));
 }
 
-void ServerMetadata(Exchange& exchange) { exchange.respond(Json(ServerMetadataJson())); }
+void ServerMetadata(Exchange& exchange) {
+  exchange.respond(Json(ServerMetadataJson()));
+}
 
 void Metrics(Exchange& exchange) {
   net::Response response = Json(MetricsPage(exchange.core));
@@ -146,7 +152,8 @@ void Predict(Exchange& exchange) {
   request.content_type = PayloadType(exchange.request.Header("Content-Type"));
   request.payload = *body;
   request.payload_owner = body;
-  for (auto& [key, value] : exchange.request.query) request.parameters.insert_or_assign(std::move(key), std::move(value));
+  for (auto& [key, value] : exchange.request.query)
+    request.parameters.insert_or_assign(std::move(key), std::move(value));
   exchange.core.models.Predict(std::move(request), [respond = exchange.respond](auto result) {
     respond(PredictResponse(std::move(result)));
   });
@@ -214,7 +221,8 @@ Route FindRoute(const Segments& segments, Exchange& exchange) {
   if (segments.count == 1 && segments.Is(0, "v2")) return {"GET", ServerMetadata};
   if (segments.count == 1 && segments.Is(0, "metrics")) return {"GET", Metrics};
   if (segments.Is(0, "v2") && segments.Is(1, "health")) return HealthRoute(segments);
-  if (segments.Is(0, "v2") && segments.Is(1, "models") && segments.count > 2) return ModelRoute(segments, exchange);
+  if (segments.Is(0, "v2") && segments.Is(1, "models") && segments.count > 2)
+    return ModelRoute(segments, exchange);
   if (segments.Is(0, "v2") && segments.Is(1, "repository")) return RepositoryRoute(segments, exchange);
   if (segments.Is(0, "v1") && segments.Is(1, "predict") && segments.count > 2) {
     if (TakeModel(segments, 2, exchange) == segments.count) return {"POST", Predict};
@@ -237,7 +245,8 @@ void HandleRest(Core& core, net::Request&& request, const net::Responder& respon
   const auto segments = Split(exchange.request.path);
   const Route route = segments ? FindRoute(*segments, exchange) : Route{};
   if (route.action == nullptr) {
-    return Reply(exchange, NotFound("there is nothing at {}; known paths: {}", exchange.request.path, kKnownPaths));
+    return Reply(exchange,
+                 NotFound("there is nothing at {}; known paths: {}", exchange.request.path, kKnownPaths));
   }
   const bool head = exchange.request.method == "HEAD" && route.method == "GET";
   if (exchange.request.method != route.method && !head) {

@@ -20,15 +20,16 @@ Status CheckNames(std::span<const TensorSpec> specs, const std::vector<Tensor>& 
   for (const Tensor& input : inputs) {
     size_t index = IndexOf(specs, input.name);
     if (index == kUnknown) {
-      return InvalidArgument("unknown input \"{}\"; the model's inputs are: {}", input.name, SpecsText(specs));
+      return InvalidArgument("unknown input \"{}\"; the model's inputs are: {}", input.name,
+                             SpecsText(specs));
     }
     if (seen[index] != 0) return InvalidArgument("input \"{}\" is given twice", input.name);
     seen[index] = 1;
   }
   for (size_t i = 0; i < specs.size(); ++i) {
     if (seen[i] == 0) {
-      return InvalidArgument("input \"{}\" is missing; expected {} input(s), got {}: {}", specs[i].name, specs.size(),
-                             inputs.size(), SpecsText(specs));
+      return InvalidArgument("input \"{}\" is missing; expected {} input(s), got {}: {}", specs[i].name,
+                             specs.size(), inputs.size(), SpecsText(specs));
     }
   }
   return {};
@@ -58,7 +59,8 @@ Status ArrangeInputs(std::span<const TensorSpec> specs, std::vector<Tensor>& inp
   return {};
 }
 
-Result<std::vector<uint8_t>> WantedOutputs(std::span<const TensorSpec> specs, std::span<const std::string> names) {
+Result<std::vector<uint8_t>> WantedOutputs(std::span<const TensorSpec> specs,
+                                           std::span<const std::string> names) {
   if (names.empty()) return std::vector<uint8_t>{};
   std::vector<uint8_t> wanted(specs.size(), 0);
   for (const std::string& name : names) {
@@ -96,8 +98,8 @@ Result<std::vector<Tensor>> ZeroInputs(std::span<const TensorSpec> specs, int64_
     auto count = ElementCount(shape);
     size_t element = spec.dtype == DType::kBytes ? sizeof(uint32_t) : ElementBytes(spec.dtype);
     if (!count || *count > kWarmupBytesMax / element) {
-      return Error(Code::kResourceExhausted, "zeros for input \"{}\" {} would take more than {} bytes", spec.name,
-                   ShapeText(shape), kWarmupBytesMax);
+      return Error(Code::kResourceExhausted, "zeros for input \"{}\" {} would take more than {} bytes",
+                   spec.name, ShapeText(shape), kWarmupBytesMax);
     }
     Buffer buffer = Buffer::Allocate(*count * element);
     std::memset(buffer.data(), 0, buffer.size());

@@ -13,8 +13,12 @@ using testing::HasSubstr;
 
 const std::vector<TensorSpec> kSpecs{{"a", DType::kFp32, {-1, 2}}, {"b", DType::kFp32, {3}}};
 
-Tensor A() { return Floats("a", {1, 2}, {1, 2}); }
-Tensor B() { return Floats("b", {3}, {1, 2, 3}); }
+Tensor A() {
+  return Floats("a", {1, 2}, {1, 2});
+}
+Tensor B() {
+  return Floats("b", {3}, {1, 2, 3});
+}
 
 struct Case {
   const char* what;
@@ -27,7 +31,9 @@ TEST(ArrangeInputs, SaysWhatIsWrong) {
   typed.dtype = DType::kInt32;
   Tensor cut = Floats("a", {1, 2}, {1});
   const Case cases[] = {
-      {"unknown", {A(), Floats("c", {1}, {1})}, "unknown input \"c\"; the model's inputs are: a FP32 [-1,2], b FP32 [3]"},
+      {"unknown",
+       {A(), Floats("c", {1}, {1})},
+       "unknown input \"c\"; the model's inputs are: a FP32 [-1,2], b FP32 [3]"},
       {"missing", {A()}, "input \"b\" is missing; expected 2 input(s), got 1"},
       {"none", {}, "input \"a\" is missing"},
       {"twice", {A(), A()}, "input \"a\" is given twice"},

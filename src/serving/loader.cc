@@ -11,7 +11,8 @@ engine::Isolation IsolationOf(const std::string& name) {
   return engine::Isolation::kDefault;
 }
 
-Result<std::unique_ptr<engine::Model>> LoadModel(const LoadContext& context, const repository::ModelConfig& config,
+Result<std::unique_ptr<engine::Model>> LoadModel(const LoadContext& context,
+                                                 const repository::ModelConfig& config,
                                                  const std::string& directory) {
   engine::LoadRequest request;
   request.engine = config.engine;
@@ -26,7 +27,8 @@ Result<std::unique_ptr<engine::Model>> LoadModel(const LoadContext& context, con
 
 Result<std::unique_ptr<parsers::Parser>> CreateParser(const LoadContext& context, const std::string& model,
                                                       const repository::ModelConfig& config,
-                                                      const std::string& directory, const engine::ModelInfo& info) {
+                                                      const std::string& directory,
+                                                      const engine::ModelInfo& info) {
   if (config.parser.empty()) return std::unique_ptr<parsers::Parser>();
   parsers::ParserRequest request;
   request.parser = config.parser;
@@ -48,9 +50,9 @@ Result<std::vector<std::unique_ptr<engine::Instance>>> CreateInstances(engine::M
 
 }  // namespace
 
-Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context, const repository::ModelEntry& entry,
-                                               int64_t version, std::shared_ptr<VersionStats> stats,
-                                               std::string& note) {
+Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context,
+                                               const repository::ModelEntry& entry, int64_t version,
+                                               std::shared_ptr<VersionStats> stats, std::string& note) {
   const std::string& directory = entry.versions.at(version).directory;
   Servable::Parts parts;
   parts.name = entry.name;

@@ -21,9 +21,10 @@ struct LoadContext {
   std::function<void()> on_wait;  // see Servable::Parts
 };
 
-// Loads the version with its engine and parser, creates its instances and warms each up. The error says which of these
-// steps failed. `note` gets what is worth knowing of a success.
-Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context, const repository::ModelEntry& entry,
-                                               int64_t version, std::shared_ptr<VersionStats> stats, std::string& note);
+// Loads the version with its engine and parser, creates its instances and warms each up. The error says which
+// of these steps failed. `note` gets what is worth knowing of a success.
+Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context,
+                                               const repository::ModelEntry& entry, int64_t version,
+                                               std::shared_ptr<VersionStats> stats, std::string& note);
 
 }  // namespace snug::serving

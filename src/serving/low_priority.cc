@@ -13,9 +13,15 @@
 namespace snug::serving {
 namespace {
 
-int Niceness(id_t thread) { return getpriority(PRIO_PROCESS, thread); }
-bool SetNiceness(id_t thread, int niceness) { return setpriority(PRIO_PROCESS, thread, niceness) == 0; }
-id_t Self() { return static_cast<id_t>(gettid()); }
+int Niceness(id_t thread) {
+  return getpriority(PRIO_PROCESS, thread);
+}
+bool SetNiceness(id_t thread, int niceness) {
+  return setpriority(PRIO_PROCESS, thread, niceness) == 0;
+}
+id_t Self() {
+  return static_cast<id_t>(gettid());
+}
 
 // Threads that are nice on purpose just now.
 struct Loaders {
@@ -38,7 +44,8 @@ void RestoreThreads(const std::string& task_dir, int usual) {
   for (const std::string& name : *names) {
     id_t thread = 0;
     std::from_chars(name.data(), name.data() + name.size(), thread);
-    if (thread != 0 && !IsLoader(thread) && Niceness(thread) == usual + kLoadNiceness) SetNiceness(thread, usual);
+    if (thread != 0 && !IsLoader(thread) && Niceness(thread) == usual + kLoadNiceness)
+      SetNiceness(thread, usual);
   }
 }
 
@@ -52,7 +59,8 @@ int UsualNiceness() {
 bool CanLowerPriority() {
   static const bool can = [] {
     const int before = Niceness(Self());
-    return before + kLoadNiceness < 20 && SetNiceness(Self(), before + kLoadNiceness - 1) && SetNiceness(Self(), before);
+    return before + kLoadNiceness < 20 && SetNiceness(Self(), before + kLoadNiceness - 1) &&
+           SetNiceness(Self(), before);
   }();
   return can;
 }

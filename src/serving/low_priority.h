@@ -1,8 +1,8 @@
 // Loading at low priority, so that the models already served do not feel it.
 //
-// Threads and processes that an engine starts while it loads inherit the niceness for good, and an unprivileged
-// process cannot take it back; so it is lowered only where it can be raised again, and raised afterwards for all that
-// was started meanwhile.
+// Threads and processes that an engine starts while it loads inherit the niceness for good, and an
+// unprivileged process cannot take it back; so it is lowered only where it can be raised again, and raised
+// afterwards for all that was started meanwhile.
 #pragma once
 
 #include <sys/types.h>
@@ -13,7 +13,8 @@ namespace snug::serving {
 
 constexpr int kLoadNiceness = 10;
 
-// Whether this process may raise a thread's priority again (CAP_SYS_NICE or RLIMIT_NICE). Cheap after the first call.
+// Whether this process may raise a thread's priority again (CAP_SYS_NICE or RLIMIT_NICE). Cheap after the
+// first call.
 bool CanLowerPriority();
 
 // Makes the calling thread nice for its lifetime, where CanLowerPriority().
@@ -24,8 +25,8 @@ class LowPriority {
   LowPriority(const LowPriority&) = delete;
   LowPriority& operator=(const LowPriority&) = delete;
 
-  // Gives the usual priority to all threads of this process (but threads that are in a LowPriority of their own) and,
-  // when not 0, of `process`, that inherited the lowered one.
+  // Gives the usual priority to all threads of this process (but threads that are in a LowPriority of their
+  // own) and, when not 0, of `process`, that inherited the lowered one.
   static void RestoreOthers(int64_t process);
 
  private:

@@ -45,16 +45,22 @@ ModelManager::Done SplitDone(size_t parts, ModelManager::Done done) {
 
 void Ignore(const Status&) {}
 
-bool IsNumber(std::string_view version) { return !version.empty() && version[0] >= '0' && version[0] <= '9'; }
+bool IsNumber(std::string_view version) {
+  return !version.empty() && version[0] >= '0' && version[0] <= '9';
+}
 
 }  // namespace
 
 std::string_view StateName(State state) {
   switch (state) {
-    case State::kLoading: return "LOADING";
-    case State::kReady: return "READY";
-    case State::kUnloading: return "UNLOADING";
-    case State::kUnavailable: return "UNAVAILABLE";
+    case State::kLoading:
+      return "LOADING";
+    case State::kReady:
+      return "READY";
+    case State::kUnloading:
+      return "UNLOADING";
+    case State::kUnavailable:
+      return "UNAVAILABLE";
   }
   return "UNAVAILABLE";
 }
@@ -124,7 +130,8 @@ void ModelManager::Load(std::string model, std::string version, bool wait, Done 
   });
 }
 
-void ModelManager::BeginLoad(repository::ModelEntry entry, const std::vector<int64_t>& versions, bool wait, Done done) {
+void ModelManager::BeginLoad(repository::ModelEntry entry, const std::vector<int64_t>& versions, bool wait,
+                             Done done) {
   auto part = wait ? SplitDone(versions.size(), done) : Done(Ignore);
   std::vector<LoadTask> tasks;
   {
@@ -157,7 +164,8 @@ void ModelManager::RunLoad(LoadTask task) {
     auto found = versions.find(task.version);
     if (found != versions.end() && found->second.generation == task.generation) stats = found->second.stats;
   }
-  if (!stats) return task.done(Status(Code::kAborted, "overtaken by a later load or unload of the same version"));
+  if (!stats)
+    return task.done(Status(Code::kAborted, "overtaken by a later load or unload of the same version"));
   const TimePoint begun = options_.clock->Now();
   LoadContext context{engines_, parsers_, options_.cache_dir, *options_.clock, [this] { sweeper_.Wake(); }};
   std::string note;
@@ -177,7 +185,8 @@ void ModelManager::RunLoad(LoadTask task) {
   task.done(Publish(task, std::move(loaded), note));
 }
 
-Status ModelManager::Publish(const LoadTask& task, Result<std::shared_ptr<Servable>> loaded, const std::string& note) {
+Status ModelManager::Publish(const LoadTask& task, Result<std::shared_ptr<Servable>> loaded,
+                             const std::string& note) {
   std::shared_ptr<Servable> old;
   Status outcome = loaded.status();
   {
@@ -227,7 +236,8 @@ void ModelManager::Unload(std::string model, std::string version, bool wait, Don
   });
 }
 
-void ModelManager::BeginUnload(const std::string& model, const std::vector<int64_t>& versions, bool wait, Done done) {
+void ModelManager::BeginUnload(const std::string& model, const std::vector<int64_t>& versions, bool wait,
+                               Done done) {
   auto part = wait ? SplitDone(versions.size() + 1, done) : Done(Ignore);
   for (int64_t number : versions) {
     std::shared_ptr<Servable> servable;
@@ -287,12 +297,14 @@ void ModelManager::ChooseStandard(Model& model) {
     auto found = model.versions.find(label->second);
     if (found != model.versions.end()) model.standard = found->second.servable;
   }
-  for (auto version = model.versions.rbegin(); !model.standard && version != model.versions.rend(); ++version) {
+  for (auto version = model.versions.rbegin(); !model.standard && version != model.versions.rend();
+       ++version) {
     model.standard = version->second.servable;
   }
 }
 
-Result<int64_t> ModelManager::FindVersion(const Model& model, std::string_view name, std::string_view version) const {
+Result<int64_t> ModelManager::FindVersion(const Model& model, std::string_view name,
+                                          std::string_view version) const {
   if (version.empty()) {
     if (model.standard) return model.standard->version();
     if (!model.versions.empty()) return model.versions.rbegin()->first;
@@ -303,16 +315,21 @@ Result<int64_t> ModelManager::FindVersion(const Model& model, std::string_view n
     if (model.versions.count(label->second) > 0) return label->second;
   }
   std::string known;
-  for (const auto& [number, unused] : model.versions) known += fmt::format("{}{}", known.empty() ? "" : ", ", number);
+  for (const auto& [number, unused] : model.versions)
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", number);
   for (const auto& [label, number] : model.labels) known += fmt::format(", \"{}\" = {}", label, number);
-  return NotFound("Request for unknown model: '{}' version '{}' is not found; versions here: {}", name, version, known);
+  return NotFound("Request for unknown model: '{}' version '{}' is not found; versions here: {}", name,
+                  version, known);
 }
 
 Status ModelManager::NotReady(std::string_view name, int64_t version, const Version& entry) const {
   switch (entry.state) {
-    case State::kLoading: return Unavailable("model \"{}\" version {} is loading; try again soon", name, version);
-    case State::kUnloading: return Unavailable("model \"{}\" version {} is being unloaded", name, version);
-    default: return Unavailable("model \"{}\" version {} could not be loaded: {}", name, version, entry.reason);
+    case State::kLoading:
+      return Unavailable("model \"{}\" version {} is loading; try again soon", name, version);
+    case State::kUnloading:
+      return Unavailable("model \"{}\" version {} is being unloaded", name, version);
+    default:
+      return Unavailable("model \"{}\" version {} could not be loaded: {}", name, version, entry.reason);
   }
 }
 
@@ -347,20 +364,21 @@ void ModelManager::Dispatch(Request request, Callback<Response> done, Call call)
 }
 
 void ModelManager::Infer(InferRequest request, InferCallback done) {
-  Dispatch<InferRequest, InferResponse>(std::move(request), std::move(done), [](auto& servable, auto& r, auto& d) {
-    return servable.Infer(r, d);
-  });
+  Dispatch<InferRequest, InferResponse>(
+      std::move(request), std::move(done),
+      [](auto& servable, auto& r, auto& d) { return servable.Infer(r, d); });
 }
 
 void ModelManager::Predict(PredictRequest request, PredictCallback done) {
-  Dispatch<PredictRequest, PredictResponse>(std::move(request), std::move(done), [](auto& servable, auto& r, auto& d) {
-    return servable.Predict(r, d);
-  });
+  Dispatch<PredictRequest, PredictResponse>(
+      std::move(request), std::move(done),
+      [](auto& servable, auto& r, auto& d) { return servable.Predict(r, d); });
 }
 
 Result<ModelDescription> ModelManager::Describe(std::string_view model, std::string_view version) const {
   SNUG_ASSIGN_OR_RETURN(const std::shared_ptr<Servable> servable, Find(model, version));
-  ModelDescription description{servable->name(), servable->version(), {}, servable->config(), servable->info()};
+  ModelDescription description{
+      servable->name(), servable->version(), {}, servable->config(), servable->info()};
   std::lock_guard lock(mutex_);
   auto found = models_.find(model);
   if (found == models_.end()) return description;

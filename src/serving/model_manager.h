@@ -1,10 +1,12 @@
 // The life cycle of models and versions, and the one way to infer and predict.
 //
-// A version: LOADING (engine loads, warm-up on each instance) → READY → UNLOADING (drains) → gone, or UNAVAILABLE with
-// a reason. Loading runs on background threads at low priority. A version that is loaded anew serves on with its old
-// copy until the new one is warm, and keeps it when that fails. Requests in flight keep the copy they use alive.
+// A version: LOADING (engine loads, warm-up on each instance) → READY → UNLOADING (drains) → gone, or
+// UNAVAILABLE with a reason. Loading runs on background threads at low priority. A version that is loaded
+// anew serves on with its old copy until the new one is warm, and keeps it when that fails. Requests in
+// flight keep the copy they use alive.
 //
-// Thread-safe. Infer and Predict never block; Load and Unload answer through their callback, on a background thread.
+// Thread-safe. Infer and Predict never block; Load and Unload answer through their callback, on a background
+// thread.
 #pragma once
 
 #include <array>
@@ -69,11 +71,11 @@ class ModelManager {
   ModelManager(ManagerOptions options, engine::EngineHost& engines, parsers::ParserHost& parsers);
   ~ModelManager();  // stops: answers what is in flight, frees all models
 
-  // Loads every version of every model in the repository. `done` comes when each is READY or UNAVAILABLE; the error
-  // is the repository's own (it cannot be read), never one model's.
+  // Loads every version of every model in the repository. `done` comes when each is READY or UNAVAILABLE; the
+  // error is the repository's own (it cannot be read), never one model's.
   void LoadAll(Done done);
-  // Reads the model's directory anew and loads `version` ("" = all; then versions that are no longer there are
-  // unloaded). wait: `done` when loaded, with the first failure; else as soon as loading has begun.
+  // Reads the model's directory anew and loads `version` ("" = all; then versions that are no longer there
+  // are unloaded). wait: `done` when loaded, with the first failure; else as soon as loading has begun.
   void Load(std::string model, std::string version, bool wait, Done done);
   // NOT_FOUND when it is not here. wait: `done` when its memory is free; else as soon as draining has begun.
   void Unload(std::string model, std::string version, bool wait, Done done);

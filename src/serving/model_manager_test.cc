@@ -304,7 +304,8 @@ TEST_F(ManagerTest, PredictIsParsedWhileAnotherExecutes) {
   for (int i = 0; i < 4; ++i) futures.push_back(Predict("m", "5 6", clock_.Now() + 1s));
   ASSERT_TRUE(control_.WaitForRunning(1));
   clock_.Advance(2s);
-  for (int i = 1; i < 4; ++i) EXPECT_EQ(Get(futures[static_cast<size_t>(i)]).status().code(), Code::kDeadlineExceeded);
+  for (int i = 1; i < 4; ++i)
+    EXPECT_EQ(Get(futures[static_cast<size_t>(i)]).status().code(), Code::kDeadlineExceeded);
   control_.Release();
   EXPECT_TRUE(Get(futures[0]).ok());
 }
@@ -318,7 +319,8 @@ TEST_F(ManagerTest, DeadEngineProcessIsTriedOnceMore) {
   EXPECT_TRUE(Get(once).ok());
   control_.FailExecutions(2, Unavailable("the process died"));
   auto twice = Infer("m");
-  EXPECT_EQ(Get(twice).status().code(), Code::kUnavailable) << "a request that kills processes is not tried for ever";
+  EXPECT_EQ(Get(twice).status().code(), Code::kUnavailable)
+      << "a request that kills processes is not tried for ever";
   EXPECT_EQ((*manager().Statistics("m", ""))[0].stats->retries.value(), 2u);
 }
 
@@ -339,12 +341,12 @@ TEST_F(ManagerTest, CountsAndMetrics) {
   MetricsText text;
   manager().WriteMetrics(text);
   const std::string page = text.Take();
-  for (const char* line : {"snug_requests_total{model=\"m\",version=\"1\",code=\"OK\"} 1\n",
-                           "snug_requests_total{model=\"m\",version=\"1\",code=\"INVALID_ARGUMENT\"} 1\n",
-                           "snug_rejected_requests_total{code=\"NOT_FOUND\"} 1\n",
-                           "snug_model_memory_bytes{model=\"m\",version=\"1\"} 1000\n",
-                           "snug_inflight{model=\"m\",version=\"1\"} 0\n",
-                           "snug_queue_depth{model=\"m\",version=\"1\"} 0\n"}) {
+  for (const char* line :
+       {"snug_requests_total{model=\"m\",version=\"1\",code=\"OK\"} 1\n",
+        "snug_requests_total{model=\"m\",version=\"1\",code=\"INVALID_ARGUMENT\"} 1\n",
+        "snug_rejected_requests_total{code=\"NOT_FOUND\"} 1\n",
+        "snug_model_memory_bytes{model=\"m\",version=\"1\"} 1000\n",
+        "snug_inflight{model=\"m\",version=\"1\"} 0\n", "snug_queue_depth{model=\"m\",version=\"1\"} 0\n"}) {
     EXPECT_THAT(page, HasSubstr(line));
   }
 }

@@ -19,7 +19,9 @@ void Each(MetricsText& text, const std::vector<Numbers>& all, std::string_view n
   for (const Numbers& numbers : all) text.Sample(Labels(numbers), value(numbers));
 }
 
-double SecondsOf(const Counter& nanoseconds) { return static_cast<double>(nanoseconds.value()) * 1e-9; }
+double SecondsOf(const Counter& nanoseconds) {
+  return static_cast<double>(nanoseconds.value()) * 1e-9;
+}
 
 void WriteRequests(MetricsText& text, const std::vector<Numbers>& all) {
   text.Family("snug_requests_total", "counter", "Requests answered, by gRPC code.");
@@ -33,8 +35,8 @@ void WriteRequests(MetricsText& text, const std::vector<Numbers>& all) {
   }
 }
 
-void WriteHistogram(MetricsText& text, const std::vector<Numbers>& all, std::string_view name, std::string_view help,
-                    LatencyHistogram VersionStats::*histogram) {
+void WriteHistogram(MetricsText& text, const std::vector<Numbers>& all, std::string_view name,
+                    std::string_view help, LatencyHistogram VersionStats::*histogram) {
   text.Family(name, "histogram", help);
   for (const Numbers& numbers : all) text.Sample(Labels(numbers), (*numbers.stats).*histogram);
 }
@@ -47,7 +49,8 @@ void ModelManager::WriteMetrics(MetricsText& text) const {
   WriteHistogram(text, all, "snug_request_seconds", "From a request's arrival to its answer.",
                  &VersionStats::request_latency);
   WriteHistogram(text, all, "snug_queue_seconds", "Waiting for an instance.", &VersionStats::queue_latency);
-  Each(text, all, "snug_compute_seconds_total", "counter", "Seconds in the engine, summed over the instances.",
+  Each(text, all, "snug_compute_seconds_total", "counter",
+       "Seconds in the engine, summed over the instances.",
        [](const Numbers& n) { return SecondsOf(n.stats->compute_ns); });
   Each(text, all, "snug_parse_seconds_total", "counter", "Seconds in the parser before the engine.",
        [](const Numbers& n) { return SecondsOf(n.stats->parse_ns); });
@@ -55,7 +58,8 @@ void ModelManager::WriteMetrics(MetricsText& text) const {
        [](const Numbers& n) { return SecondsOf(n.stats->format_ns); });
   Each(text, all, "snug_executions_total", "counter", "Calls of the engine.",
        [](const Numbers& n) { return static_cast<double>(n.stats->executions.value()); });
-  Each(text, all, "snug_retries_total", "counter", "Executions repeated because the engine's process had died.",
+  Each(text, all, "snug_retries_total", "counter",
+       "Executions repeated because the engine's process had died.",
        [](const Numbers& n) { return static_cast<double>(n.stats->retries.value()); });
   Each(text, all, "snug_model_memory_bytes", "gauge", "Bytes that unloading gives back, as the engine tells.",
        [](const Numbers& n) { return n.ready ? static_cast<double>(n.stats->memory_bytes.load()) : 0.0; });
@@ -65,7 +69,8 @@ void ModelManager::WriteMetrics(MetricsText& text) const {
        [](const Numbers& n) { return static_cast<double>(n.queue_depth); });
   Each(text, all, "snug_inflight", "gauge", "Requests taken and not yet answered.",
        [](const Numbers& n) { return static_cast<double>(n.stats->in_flight.load()); });
-  text.Family("snug_rejected_requests_total", "counter", "Requests that found no READY version, by gRPC code.");
+  text.Family("snug_rejected_requests_total", "counter",
+              "Requests that found no READY version, by gRPC code.");
   for (size_t code = 1; code < rejected_.size(); ++code) {
     if (uint64_t count = rejected_[code].value(); count > 0) {
       text.Sample(MetricLabels({{"code", CodeName(static_cast<Code>(code))}}), static_cast<double>(count));

@@ -10,11 +10,12 @@
 namespace snug::serving {
 namespace {
 
-// Sizes tried for free dimensions but the batch: 32 suits images and sequences, 1 what must match something, then
-// what common image and audio models need.
+// Sizes tried for free dimensions but the batch: 32 suits images and sequences, 1 what must match something,
+// then what common image and audio models need.
 constexpr int64_t kWarmupFreeDims[] = {32, 1, 224, 512};
 
-// Twice as many as instances: of each instance's two, one waits for the execution while the other parses or formats.
+// Twice as many as instances: of each instance's two, one waits for the execution while the other parses or
+// formats.
 constexpr size_t kParseThreadsPerInstance = 2;
 
 // How often a waiting request looks whether the engine's process is back.
@@ -27,7 +28,9 @@ std::vector<TensorView> Views(const std::vector<Tensor>& tensors) {
   return views;
 }
 
-uint64_t Nanoseconds(Duration d) { return d.count() > 0 ? static_cast<uint64_t>(d.count()) : 0; }
+uint64_t Nanoseconds(Duration d) {
+  return d.count() > 0 ? static_cast<uint64_t>(d.count()) : 0;
+}
 
 }  // namespace
 
@@ -64,7 +67,8 @@ class Servable::RequestJob : public Job {
 
 class Servable::InferJob : public RequestJob<InferRequest, InferResponse> {
  public:
-  InferJob(Servable& servable, std::vector<uint8_t> wanted) : RequestJob(servable), wanted_(std::move(wanted)) {}
+  InferJob(Servable& servable, std::vector<uint8_t> wanted)
+      : RequestJob(servable), wanted_(std::move(wanted)) {}
 
   void Run(engine::Instance* instance) override {
     servable_.Started(*this);
@@ -145,7 +149,9 @@ Servable::Servable(Parts parts)
   }
 }
 
-Servable::~Servable() { Stop(); }
+Servable::~Servable() {
+  Stop();
+}
 
 void Servable::Work(WorkQueue& queue, engine::Instance* instance) {
   while (std::unique_ptr<Job> job = queue.Pop()) {
@@ -164,7 +170,8 @@ Status Servable::Warm(std::string& note) {
   for (int64_t free_dim : kWarmupFreeDims) {
     Status status = WarmOnce(free_dim);
     // A crash or a full memory is no wrong guess.
-    if (status.ok() || status.code() == Code::kUnavailable || status.code() == Code::kResourceExhausted) return status;
+    if (status.ok() || status.code() == Code::kUnavailable || status.code() == Code::kResourceExhausted)
+      return status;
     if (first.ok()) first = status;
   }
   note = fmt::format("not warmed up: zeros for {} gave {}", SpecsText(info_.inputs), first.ToString());
@@ -205,10 +212,11 @@ bool Servable::Admit(WorkQueue& queue, std::unique_ptr<ConcreteJob> job, Request
     return true;
   }
   if (pushed == WorkQueue::Pushed::kFull) {
-    concrete->Fail(Error(Code::kResourceExhausted,
-                         "model \"{}\" version {}: {} requests wait already (queue_limit {}); send fewer at a time, or "
-                         "raise queue_limit or instances in model.yaml",
-                         name_, version_, queue.limit(), config_.queue_limit));
+    concrete->Fail(
+        Error(Code::kResourceExhausted,
+              "model \"{}\" version {}: {} requests wait already (queue_limit {}); send fewer at a time, or "
+              "raise queue_limit or instances in model.yaml",
+              name_, version_, queue.limit(), config_.queue_limit));
     return true;
   }
   concrete->GiveBack(request, done);
@@ -218,8 +226,10 @@ bool Servable::Admit(WorkQueue& queue, std::unique_ptr<ConcreteJob> job, Request
 
 bool Servable::Infer(InferRequest& request, InferCallback& done) {
   Status status = ArrangeInputs(info_.inputs, request.inputs);
-  auto wanted = status.ok() ? WantedOutputs(info_.outputs, request.outputs) : Result<std::vector<uint8_t>>(status);
-  if (wanted.ok()) return Admit(executions_, std::make_unique<InferJob>(*this, *std::move(wanted)), request, done);
+  auto wanted =
+      status.ok() ? WantedOutputs(info_.outputs, request.outputs) : Result<std::vector<uint8_t>>(status);
+  if (wanted.ok())
+    return Admit(executions_, std::make_unique<InferJob>(*this, *std::move(wanted)), request, done);
   stats_->Finished(wanted.status().code(), clock_.Now() - request.arrival);
   done(wanted.status().Annotate(fmt::format("model \"{}\" version {}", name_, version_)));
   return true;
@@ -228,9 +238,10 @@ bool Servable::Infer(InferRequest& request, InferCallback& done) {
 bool Servable::Predict(PredictRequest& request, PredictCallback& done) {
   if (parser_) return Admit(payloads_, std::make_unique<PredictJob>(*this), request, done);
   stats_->Finished(Code::kFailedPrecondition, clock_.Now() - request.arrival);
-  done(FailedPrecondition("model \"{}\" version {} has no parser, so it takes tensors only (KServe v2 infer); name a "
-                          "parser in its model.yaml to send it payloads",
-                          name_, version_));
+  done(FailedPrecondition(
+      "model \"{}\" version {} has no parser, so it takes tensors only (KServe v2 infer); name a "
+      "parser in its model.yaml to send it payloads",
+      name_, version_));
   return true;
 }
 
@@ -240,7 +251,8 @@ void Servable::Started(const Job& job) {
   stats_->queue_ns.Add(Nanoseconds(waited));
 }
 
-Result<std::vector<Tensor>> Servable::ExecuteOnce(engine::Instance& instance, std::span<const TensorView> inputs,
+Result<std::vector<Tensor>> Servable::ExecuteOnce(engine::Instance& instance,
+                                                  std::span<const TensorView> inputs,
                                                   std::span<const uint8_t> wanted) {
   const TimePoint begun = clock_.Now();
   auto outputs = instance.Execute(inputs, wanted);
@@ -263,8 +275,9 @@ Result<std::vector<Tensor>> Servable::Execute(engine::Instance& instance, const 
     }
     if (attempt == kExecuteRetriesMax || !AwaitRestart(process, job)) return outputs;
     stats_->retries.Add();
-    log::Warning("the engine's process died and is back, trying the request again",
-                 {{"model", name_}, {"version", std::to_string(version_)}, {"reason", outputs.status().text()}});
+    log::Warning(
+        "the engine's process died and is back, trying the request again",
+        {{"model", name_}, {"version", std::to_string(version_)}, {"reason", outputs.status().text()}});
   }
 }
 
@@ -286,7 +299,8 @@ Result<PredictResponse> Servable::ParseAndExecute(const PredictRequest& request,
   auto parsed = parser_->Parse({request.content_type, request.payload, &request.parameters});
   stats_->parse_ns.Add(Nanoseconds(clock_.Now() - begun));
   if (!parsed.ok()) return parsed.status();
-  SNUG_ASSIGN_OR_RETURN(const std::vector<Tensor> outputs, ExecuteOnInstance((*parsed)->inputs(), job, begun));
+  SNUG_ASSIGN_OR_RETURN(const std::vector<Tensor> outputs,
+                        ExecuteOnInstance((*parsed)->inputs(), job, begun));
   const TimePoint executed = clock_.Now();
   auto answer = (*parsed)->Format(Views(outputs));
   stats_->format_ns.Add(Nanoseconds(clock_.Now() - executed));
@@ -337,7 +351,8 @@ uint64_t Servable::Items(const std::vector<Tensor>& inputs) const {
 void Servable::Finished(Code code, TimePoint arrival) {
   stats_->Finished(code, clock_.Now() - arrival);
   stats_->in_flight.fetch_sub(1, std::memory_order_relaxed);
-  stats_->last_inference_ms.store(static_cast<int64_t>(clock_.WallSeconds() * 1e3), std::memory_order_relaxed);
+  stats_->last_inference_ms.store(static_cast<int64_t>(clock_.WallSeconds() * 1e3),
+                                  std::memory_order_relaxed);
 }
 
 }  // namespace snug::serving

@@ -1,12 +1,12 @@
 // One loaded version of a model: its instances, their threads, the queue before them, and its numbers.
 //
-// Each instance has a thread of its own for life (engines tie streams to threads), which takes requests from one
-// shared queue, so no instance idles while a request waits. Payloads of a model with a parser pass through parse
-// threads first: while an instance executes one request, the next is being parsed and the last one formatted, and the
-// engine never waits for either.
+// Each instance has a thread of its own for life (engines tie streams to threads), which takes requests from
+// one shared queue, so no instance idles while a request waits. Payloads of a model with a parser pass
+// through parse threads first: while an instance executes one request, the next is being parsed and the last
+// one formatted, and the engine never waits for either.
 //
-// Requests are checked on the caller's thread, which never blocks. A request whose engine process dies waits for the
-// new one and is executed once more, if its deadline allows; so a crash costs time, not answers.
+// Requests are checked on the caller's thread, which never blocks. A request whose engine process dies waits
+// for the new one and is executed once more, if its deadline allows; so a crash costs time, not answers.
 #pragma once
 
 #include <atomic>
@@ -30,7 +30,8 @@
 namespace snug::serving {
 
 constexpr int kExecuteRetriesMax = 1;
-// From the moment an engine's process is found dead: requests wait so long for its successor, later ones fail at once.
+// From the moment an engine's process is found dead: requests wait so long for its successor, later ones fail
+// at once.
 constexpr std::chrono::seconds kRestartWaitMax{15};
 
 class Servable {
@@ -44,19 +45,20 @@ class Servable {
     std::unique_ptr<parsers::Parser> parser;  // null: tensor requests only
     std::shared_ptr<VersionStats> stats;
     const Clock* clock = nullptr;
-    std::function<void()> on_wait;  // called when a request has to wait: Sweep soon, and again while it says true
+    std::function<void()>
+        on_wait;  // called when a request has to wait: Sweep soon, and again while it says true
   };
 
   // Starts the threads. Requests may come at once; those of Warm run before them.
   explicit Servable(Parts parts);
   ~Servable();  // Stop()
 
-  // Executes zeros once on each instance, on its thread. Call before the first request. The error says what failed;
-  // `note` gets a text when no guess of the free dimensions was right, which is no error.
+  // Executes zeros once on each instance, on its thread. Call before the first request. The error says what
+  // failed; `note` gets a text when no guess of the free dimensions was right, which is no error.
   Status Warm(std::string& note);
 
-  // False when it is closed: request and callback are untouched, another version may take them. True: the callback
-  // has been or will be called.
+  // False when it is closed: request and callback are untouched, another version may take them. True: the
+  // callback has been or will be called.
   bool Infer(InferRequest& request, InferCallback& done);
   bool Predict(PredictRequest& request, PredictCallback& done);
 
@@ -111,8 +113,8 @@ class Servable {
   const std::shared_ptr<VersionStats> stats_;
   const Clock& clock_;
   const std::function<void()> on_wait_;  // see Parts
-  WorkQueue payloads_;    // to be parsed
-  WorkQueue executions_;  // for the instances
+  WorkQueue payloads_;                   // to be parsed
+  WorkQueue executions_;                 // for the instances
   std::vector<std::thread> parse_threads_;
   std::vector<std::thread> instance_threads_;
   std::mutex stopping_;

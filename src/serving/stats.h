@@ -27,7 +27,8 @@ struct VersionStats {
   void Finished(Code code, Duration latency) {
     requests[static_cast<size_t>(code) < requests.size() ? static_cast<size_t>(code) : 2].Add();
     request_latency.Observe(latency);
-    (code == Code::kOk ? success_ns : failure_ns).Add(static_cast<uint64_t>(latency.count() > 0 ? latency.count() : 0));
+    (code == Code::kOk ? success_ns : failure_ns)
+        .Add(static_cast<uint64_t>(latency.count() > 0 ? latency.count() : 0));
   }
   uint64_t Succeeded() const { return requests[0].value(); }
   uint64_t Failed() const {

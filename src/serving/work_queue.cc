@@ -13,7 +13,9 @@ Status StillWanted(const Job& job, TimePoint now) {
                Seconds(now - job.queued));
 }
 
-WorkQueue::Pushed WorkQueue::Push(std::unique_ptr<Job>& job, bool* waits) { return PushUpTo(limit_, job, waits); }
+WorkQueue::Pushed WorkQueue::Push(std::unique_ptr<Job>& job, bool* waits) {
+  return PushUpTo(limit_, job, waits);
+}
 
 WorkQueue::Pushed WorkQueue::PushUpTo(size_t limit, std::unique_ptr<Job>& job, bool* waits) {
   {

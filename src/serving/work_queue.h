@@ -1,5 +1,5 @@
-// A bounded FIFO between request threads and workers, from which jobs are also taken by time: an expired or cancelled
-// job leaves without waiting for a worker.
+// A bounded FIFO between request threads and workers, from which jobs are also taken by time: an expired or
+// cancelled job leaves without waiting for a worker.
 #pragma once
 
 #include <condition_variable>

@@ -23,7 +23,9 @@ std::unique_ptr<Job> Make(int number, TimePoint end = TimePoint::max()) {
   return job;
 }
 
-int NumberOf(const std::unique_ptr<Job>& job) { return static_cast<const NullJob&>(*job).number; }
+int NumberOf(const std::unique_ptr<Job>& job) {
+  return static_cast<const NullJob&>(*job).number;
+}
 
 TEST(WorkQueue, IsFifoAndBounded) {
   WorkQueue queue(2);

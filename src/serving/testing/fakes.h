@@ -37,8 +37,12 @@ class FakeControl {
 
  public:
   // Executions block from now on, until Release.
-  void Hold() { Set([this] { held_ = true; }); }
-  void Release() { Set([this] { held_ = false; }); }
+  void Hold() {
+    Set([this] { held_ = true; });
+  }
+  void Release() {
+    Set([this] { held_ = false; });
+  }
   // The next `count` executions, or loads, give this.
   void FailExecutions(int count, Status status) {
     Set([&] {
@@ -46,8 +50,12 @@ class FakeControl {
       failure_ = std::move(status);
     });
   }
-  void FailLoads(Status status) { Set([&] { load_failure_ = std::move(status); }); }
-  void HoldLoads(bool held) { Set([&] { loads_held_ = held; }); }
+  void FailLoads(Status status) {
+    Set([&] { load_failure_ = std::move(status); });
+  }
+  void HoldLoads(bool held) {
+    Set([&] { loads_held_ = held; });
+  }
 
   // Waits until that many executions are inside the engine.
   bool WaitForRunning(int count) {
@@ -60,8 +68,12 @@ class FakeControl {
   int64_t process() const {
     return Get([this] { return process_; });
   }
-  int executions() const { return Get([this] { return executions_; }); }
-  int models() const { return Get([this] { return models_; }); }
+  int executions() const {
+    return Get([this] { return executions_; });
+  }
+  int models() const {
+    return Get([this] { return models_; });
+  }
   bool WaitForModels(int count) {
     return WaitFor([&] { return models_ == count; });
   }
@@ -101,7 +113,8 @@ class FakeControl {
 class FakeInstance : public engine::Instance {
  public:
   explicit FakeInstance(FakeControl& control) : control_(control) {}
-  Result<std::vector<Tensor>> Execute(std::span<const TensorView> inputs, std::span<const uint8_t> wanted) override {
+  Result<std::vector<Tensor>> Execute(std::span<const TensorView> inputs,
+                                      std::span<const uint8_t> wanted) override {
     SNUG_RETURN_IF_ERROR(control_.Execute());
     std::vector<Tensor> outputs;
     for (size_t i = 0; i < 2; ++i) {
