@@ -8,15 +8,16 @@ python=$root/build/venv/convert/bin/python
 say() { printf '[models] %s\n' "$*"; }
 fail() { printf '[models] %s\n' "$*" >&2; exit 1; }
 
-# step NAME TEXT FILE... -- COMMAND...: runs the command unless it succeeded before with the same content of the files,
-# the same converters and the same steps before it. Its output goes to a log but for lines that start with [models].
+# step NAME TEXT FILE... -- COMMAND...: runs the command, which may be a function, unless it succeeded before with the same
+# text of it, content of the files, converters, and steps before it ($chain, which a script may set where its steps fork).
+# Its output goes to a log but for lines that start with [models].
 step() {
   local text=$2 stamp=$models/.stamps/$1 log=$logs/models-$1.log begin=$SECONDS key
   shift 2
   key=$chain
   while [ "$1" != -- ]; do key+=$(sha256sum <"$1"); shift; done
   shift
-  key=$(echo "$key" "$@" | sha256sum)
+  key=$(echo "$key" "$@" "$(declare -f "$1")" | sha256sum)
   chain=$key
   [ "$(cat "$stamp" 2>/dev/null)" != "$key" ] || return 0
   say "$text"
@@ -58,5 +59,5 @@ fetch_and_unpack() { fetch "$1" && unpack "$1"; }
 [ -x "$python" ] || fail "build/venv/convert is missing: run tools/setup/venvs.sh convert first"
 mkdir -p "$models/.stamps" "$logs"
 exec 9>"$models/.lock"
-flock 9  # two builds in one tree: the second waits and then finds everything made
+flock -n 9 || { say "another run is under way: waiting for it"; flock 9; }
 chain=$(cat "$root/build/venv/convert/snug.stamp")

@@ -14,9 +14,8 @@ place() {
 tiny() { TF_CPP_MIN_LOG_LEVEL=2 "$python" "$here/tiny.py" "$models/tiny"; }
 
 main() {
-  step extra-fetch "magika and silero: fetching (26 MB)" "$root/tools/setup/requirements/extra.txt" "$here/common.sh" -- \
-    fetch_and_unpack extra
-  step extra-place "magika and silero: placing the models" "$here/extra.sh" -- place
+  step extra-fetch "magika and silero: fetching (26 MB)" "$root/tools/setup/requirements/extra.txt" -- fetch_and_unpack extra
+  step extra-place "magika and silero: placing the models" -- place
   step extra-tiny "tiny: making the model" "$here/tiny.py" -- tiny
 }
 

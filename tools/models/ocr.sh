@@ -22,16 +22,28 @@ onnx_to_tensorflow() {
   TF_CPP_MIN_LOG_LEVEL=2 "$python" -m onnx2tf -i "$out/onnx/model.onnx" -o "$work/onnx2tf" -k x -osd -n
 }
 
+# Each form of the model is a folder that can be deployed as it is: the parser looks for the dictionary beside the model.
+add_dictionaries() {
+  local form
+  for form in ir ir_batch onnx saved_model saved_model_raw; do
+    cmp -s "$out/dict.txt" "$out/$form/dict.txt" || cp "$out/dict.txt" "$out/$form/dict.txt"
+  done
+}
+
 main() {
-  step ocr-fetch "OCR: fetching the model and scans (35 MB)" "$root/tools/setup/requirements/ocr.txt" "$here/common.sh" -- \
-    fetch_and_unpack ocr
-  step ocr-onnx "OCR: ONNX with fixed shapes, OpenVINO IR" "$here/ocr.sh" "$here/ocr_convert.py" -- original_to_onnx
-  step ocr-tensorflow "OCR: ONNX to SavedModel (a minute)" "$here/ocr.sh" -- onnx_to_tensorflow
-  step ocr-depthwise "OCR: grouped convolutions to depthwise ones" "$here/ocr_depthwise.py" -- \
-    "$python" "$here/ocr_depthwise.py" "$work/onnx2tf" "$out"
+  local onnx lines
+  step ocr-fetch "OCR: fetching the model and scans (35 MB)" "$root/tools/setup/requirements/ocr.txt" -- fetch_and_unpack ocr
+  step ocr-onnx "OCR: ONNX with fixed shapes, OpenVINO IR" "$here/ocr_convert.py" -- original_to_onnx
+  onnx=$chain
   step ocr-lines "OCR: cutting scanned pages into lines" "$here/ocr_lines.py" "$here/ocr_reading.py" -- \
     "$python" "$here/ocr_lines.py" "$packages" "$out"
+  lines=$chain chain=$onnx
+  step ocr-tensorflow "OCR: ONNX to SavedModel (a minute)" -- onnx_to_tensorflow
+  step ocr-depthwise "OCR: grouped convolutions to depthwise ones" "$here/ocr_depthwise.py" -- \
+    "$python" "$here/ocr_depthwise.py" "$work/onnx2tf" "$out"
+  chain+=$lines
   step ocr-check "OCR: comparing the engines' answers" "$here/ocr_check.py" -- "$python" "$here/ocr_check.py" "$out"
+  add_dictionaries
 }
 
 main

@@ -45,6 +45,7 @@ def main():
         "ir": openvino(out / "ir" / "model.xml"),
         "ir_batch": openvino(out / "ir_batch" / "model.xml"),
         "saved_model": tensorflow(out / "saved_model"),
+        "saved_model_parted": tensorflow(out / "saved_model_parted"),
         "saved_model_raw": tensorflow(out / "saved_model_raw"),
     }
     failed = False

@@ -1,12 +1,13 @@
 """Rewrites onnx2tf's grouped convolutions as depthwise ones.
 
-    ocr_depthwise.py SAVED_MODEL OUT      writes OUT/saved_model and a copy of the original as OUT/saved_model_raw
+    ocr_depthwise.py SAVED_MODEL OUT      writes OUT/saved_model, OUT/saved_model_parted and, as it was, OUT/saved_model_raw
 
 onnx2tf writes a depthwise convolution as Conv2D with a filter [h, w, 1, channels]. TensorFlow without oneDNN has no fast
 kernel for that: three quarters of the model's time go there. DepthwiseConv2dNative computes the same from the same numbers
 with the filter read as [h, w, channels, 1].
 
-DepthwiseConv2dNative wants equal strides, and four layers halve one axis only. Their sum is parted by the parity of the
+DepthwiseConv2dNative wants equal strides, and four layers halve one axis only. They stay as they are in saved_model, where
+oneDNN computes them well. In saved_model_parted, which is faster without oneDNN and slower with it, their sum is parted by the parity of the
 filter's row (or column): even rows of the filter meet only even rows of the input, odd ones only odd, so that
 
     out[i] = sum_k filter[k] x[2i + k]  =  sum_m filter[2m] x[2(i+m)]  +  sum_m filter[2m+1] x[2(i+m)+1]
@@ -54,14 +55,18 @@ def parted(x, filters, axis):
     return tf.add(*parts)
 
 
-def convolved(node, x, filters):
+def strides_of(node):
     strides = list(node.attr["strides"].list.i)
-    padding = node.attr["padding"].s.decode()
+    return strides[HEIGHT], strides[WIDTH]
+
+
+def convolved(node, x, filters):
+    strides, padding = strides_of(node), node.attr["padding"].s.decode()
     assert list(node.attr["dilations"].list.i) == [1, 1, 1, 1] and node.attr["data_format"].s == b"NHWC"
-    if strides[HEIGHT] == strides[WIDTH]:
-        return depthwise(x, filters, strides[HEIGHT], padding)
-    assert sorted(strides) == [1, 1, 1, 2] and padding == "VALID", (node.name, strides, padding)
-    return parted(x, filters, strides.index(2))
+    if strides[0] == strides[1]:
+        return depthwise(x, filters, strides[0], padding)
+    assert sorted(strides) == [1, 2] and padding == "VALID", (node.name, strides, padding)
+    return parted(x, filters, HEIGHT if strides[0] == 2 else WIDTH)
 
 
 def replacement(node, shape, filters):
@@ -77,14 +82,14 @@ def replacement(node, shape, filters):
             yield part
 
 
-def rewritten(graph):
-    """The graph's definition with grouped convolutions replaced; and how many were."""
+def rewritten(graph, unequal):
+    """The graph's definition with grouped convolutions replaced, those of unequal strides if wanted; and how many were."""
     definition = graph.as_graph_def()
     nodes = {node.name: node for node in definition.node}
     result, count = tf.compat.v1.GraphDef(versions=definition.versions), 0
     for node in definition.node:
         filters = constant_behind(nodes, node.input[1]) if node.op == "Conv2D" else None
-        if is_depthwise(node, filters):
+        if is_depthwise(node, filters) and (unequal or len(set(strides_of(node))) == 1):
             shape = graph.get_operation_by_name(node.name).inputs[0].shape
             result.node.extend(replacement(node, shape, filters))
             count += 1
@@ -95,21 +100,24 @@ def rewritten(graph):
     return result, count
 
 
+def save(frozen, unequal, folder):
+    definition, count = rewritten(frozen.graph, unequal)
+    kept = sum(node.op == "Conv2D" for node in definition.node)
+    print(f"[models] OCR: {folder.name}: {count} convolutions rewritten, {kept} others kept", flush=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:
+        tf.graph_util.import_graph_def(definition, name="")
+        tensor = session.graph.get_tensor_by_name
+        inputs, outputs = {"x": tensor(frozen.inputs[0].name)}, {"probabilities": tensor(frozen.outputs[0].name)}
+        tf.compat.v1.saved_model.simple_save(session, str(folder), inputs, outputs)
+
+
 def main():
     source, out = map(pathlib.Path, sys.argv[1:3])
     loaded = tf.saved_model.load(str(source))  # held: it owns the variables
     frozen = convert_variables_to_constants_v2(loaded.signatures["serving_default"])
-    definition, count = rewritten(frozen.graph)
-    print(f"[models] OCR: {count} convolutions rewritten, {sum(node.op == 'Conv2D' for node in definition.node)} others kept")
-    shutil.rmtree(out / "saved_model", ignore_errors=True)
-    with tf.compat.v1.Session(graph=tf.Graph()) as session:
-        tf.graph_util.import_graph_def(definition, name="")
-        tf.compat.v1.saved_model.simple_save(
-            session,
-            str(out / "saved_model"),
-            {"x": session.graph.get_tensor_by_name(frozen.inputs[0].name)},
-            {"probabilities": session.graph.get_tensor_by_name(frozen.outputs[0].name)},
-        )
+    save(frozen, False, out / "saved_model")
+    save(frozen, True, out / "saved_model_parted")
     shutil.rmtree(out / "saved_model_raw", ignore_errors=True)
     shutil.copytree(source, out / "saved_model_raw", ignore=shutil.ignore_patterns("*.tflite"))
 
