@@ -62,7 +62,7 @@ main() {
   # One at a time: a second build in the same tree waits here instead of tearing down what the first one makes.
   mkdir -p "$root/build/venv"
   exec 9>"$root/build/venv/.lock"
-  flock 9
+  flock -n 9 || { say "another run is under way: waiting for it"; flock 9; }
   [ $# -gt 0 ] || set -- runtime convert test
   for name in "$@"; do make_venv "$name"; done
 }
