@@ -3,7 +3,8 @@
 
     build/venv/test/bin/python bench/front_door/front_door_bench.py [--changes 20] [--rounds 5] [--json FILE]
 
-Needs a build with front-door-driver, front-door-upstream and snug-load; nginx (Debian) for the comparison. Envoy and
+Needs a build with front-door-driver, front-door-upstream and snug-load, and `make models`; nginx (Debian) for the
+comparison. The requests are KServe v2 gRPC to a real snug-server with the tiny model (16 floats in, 4 out). Envoy and
 nginx have one worker each. Rounds alternate between the ways, so that what else the machine does hits all of them alike;
 trust the ratios of one run, not its absolute times.
 """
@@ -21,8 +22,9 @@ import time
 import grpc
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/front_door"))
+sys.path[:0] = [str(ROOT / "tests/front_door"), str(ROOT / "bench/server")]
 from conftest import BUILD, FrontDoor, Upstream, wait_for  # noqa: E402
+from model_server import ModelServer  # noqa: E402
 
 PREDICT = "/snug.v1.Prediction/Predict"
 NGINX = """
@@ -91,47 +93,61 @@ def bench_changes(door, a, b, changes):
     return {k: {"median_ms": statistics.median(v), "max_ms": max(v), "changes": len(v)} for k, v in kinds.items()}
 
 
-def load(target, payload, concurrency, seconds, pid):
-    argv = [BUILD / "bench/snug-load", "predict", "--json", "--target", target, "--model", "m", "--payload", payload,
-            "-c", concurrency, "--seconds", seconds, "--warmup-seconds", 0.5, "--pid", pid]
+def load(target, concurrency, seconds, pids):
+    argv = [BUILD / "bench/snug-load", "infer", "--json", "--target", target, "--model", "tiny", "--input",
+            "x:FP32:1,16", "-c", concurrency, "--seconds", seconds, "--warmup-seconds", 0.5]
+    for pid in pids:
+        argv += ["--pid", pid]
     out = subprocess.run([str(x) for x in argv], stdout=subprocess.PIPE, text=True, check=False)
     return json.loads(out.stdout)
 
 
-def start_nginx(directory, upstream):
+def start_nginx(directory, server):
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if not program:
         return None, 0
     port = 20000 + os.getpid() % 20000
     conf = directory / "nginx.conf"
-    conf.write_text(NGINX.format(dir=directory, port=port, upstream=upstream.grpc_port))
+    conf.write_text(NGINX.format(dir=directory, port=port, upstream=server.grpc_port))
     master = subprocess.Popen([program, "-c", str(conf), "-e", str(directory / "nginx.log")])
     children = pathlib.Path(f"/proc/{master.pid}/task/{master.pid}/children")
     worker = wait_for(lambda: children.read_text().split(), "nginx's worker")[0]
     return master, (f"127.0.0.1:{port}", int(worker))
 
 
-def bench_overhead(ways, directory, rounds, seconds):
-    payload = directory / "payload"
-    payload.write_bytes(os.urandom(1024))
+def summary(results, direct_p50_us, server_pid, proxy_pid):
+    def median(of):
+        return statistics.median(of(r) for r in results)
+
+    def cpu_us(pid):
+        return median(lambda r: r["processes"][str(pid)]["cpu_us_per_request"])
+
+    p50 = median(lambda r: r["p50_us"])
+    return {"p50_us": p50, "added_p50_us": p50 - direct_p50_us, "p99_us": median(lambda r: r["p99_us"]),
+            "requests_per_s": median(lambda r: r["requests_per_s"]), "server_cpu_us": cpu_us(server_pid),
+            "proxy_cpu_us": cpu_us(proxy_pid) if proxy_pid else 0.0, "errors": sum(r["errors"] for r in results)}
+
+
+def bench_overhead(ways, server, rounds, seconds):
+    """`ways`: name -> (address, the proxy's pid or None); the one named "direct" is what the others add to."""
     cases = {}
     for concurrency in (1, 32):
         runs = {name: [] for name in ways}
         for _ in range(rounds):
-            for name, (target, pid) in ways.items():
-                runs[name].append(load(target, payload, concurrency, seconds, pid))
+            for name, (target, proxy) in ways.items():
+                runs[name].append(load(target, concurrency, seconds, [server.pid] + ([proxy] if proxy else [])))
         direct = statistics.median(r["p50_us"] for r in runs["direct"])
         for name, results in runs.items():
-            median = lambda f: statistics.median(f(r) for r in results)  # noqa: E731
-            cases[f"{name}, c={concurrency}"] = {
-                "p50_us": median(lambda r: r["p50_us"]),
-                "added_p50_us": median(lambda r: r["p50_us"]) - direct,
-                "p99_us": median(lambda r: r["p99_us"]),
-                "requests_per_s": median(lambda r: r["requests_per_s"]),
-                "proxy_cpu_us_per_request": 0 if name == "direct" else median(
-                    lambda r: next(iter(r["processes"].values()))["cpu_us_per_request"]),
-                "errors": sum(r["errors"] for r in results)}
+            cases[f"{name}, c={concurrency}"] = summary(results, direct, server.pid, ways[name][1])
     return cases
+
+
+def print_overhead(overhead):
+    print(f"\n{'tiny model, ModelInfer':<24}{'p50 us':>9}{'added':>8}{'p99 us':>9}{'req/s':>9}"
+          f"{'proxy CPU us':>14}{'server CPU us':>15}{'errors':>8}")
+    for name, r in overhead.items():
+        print(f"{name:<24}{r['p50_us']:>9.0f}{r['added_p50_us']:>8.0f}{r['p99_us']:>9.0f}{r['requests_per_s']:>9.0f}"
+              f"{r['proxy_cpu_us']:>14.1f}{r['server_cpu_us']:>15.1f}{r['errors']:>8}")
 
 
 def main():
@@ -143,28 +159,30 @@ def main():
     arguments = parser.parse_args()
     directory = pathlib.Path(tempfile.mkdtemp(prefix="snug-front-door-"))
     a, b, door, nginx = Upstream("a"), Upstream("b"), FrontDoor(directory), None
+    server = None
     try:
         door.publish({"m": [a.endpoint()]})
         changes = bench_changes(door, a, b, arguments.changes)
         print(f"{'change':<20}{'median ms':>10}{'max ms':>10}   ({arguments.changes} each, over 20 other models)")
         for kind, r in changes.items():
             print(f"{kind:<20}{r['median_ms']:>10.1f}{r['max_ms']:>10.1f}")
-        door.publish({"m": [a.endpoint()]})
-        ways = {"direct": (f"127.0.0.1:{a.grpc_port}", a.process.pid), "front door": (door.url, door.envoy.pid)}
-        nginx, nginx_way = start_nginx(directory, a)
+        tiny = ROOT / "build/models-src/tiny/ir"
+        server = ModelServer("tiny", list(tiny.iterdir()), "engine: openvino\nthreads: 1\n")
+        door.publish({"tiny": [server.endpoint()]})
+        ways = {"direct": (server.grpc, None), "front door": (door.url, door.envoy.pid)}
+        nginx, nginx_way = start_nginx(directory, server)
         if nginx:
             ways["nginx grpc_pass"] = nginx_way
-        overhead = bench_overhead(ways, directory, arguments.rounds, arguments.seconds)
-        print(f"\n{'1 KiB Predict':<24}{'p50 us':>9}{'added':>8}{'p99 us':>9}{'req/s':>9}{'CPU us/req':>12}{'errors':>8}")
-        for name, r in overhead.items():
-            print(f"{name:<24}{r['p50_us']:>9.0f}{r['added_p50_us']:>8.0f}{r['p99_us']:>9.0f}{r['requests_per_s']:>9.0f}"
-                  f"{r['proxy_cpu_us_per_request']:>12.1f}{r['errors']:>8}")
+        overhead = bench_overhead(ways, server, arguments.rounds, arguments.seconds)
+        print_overhead(overhead)
         if arguments.json:
             pathlib.Path(arguments.json).write_text(json.dumps({"changes": changes, "overhead": overhead}, indent=1))
     finally:
         if nginx:
             nginx.terminate()
             nginx.wait()
+        if server:
+            server.close()
         door.close()
         a.kill()
         b.kill()

@@ -8,56 +8,14 @@ snug-server, asked over KServe v2 gRPC with the 184 KB tensor. Trust the ratio o
 """
 import argparse
 import json
-import os
 import pathlib
-import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
-import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("SNUG_BUILD_DIR", ROOT / "build/release"))
+from model_server import BUILD, ROOT, ModelServer
+
 MODEL = ROOT / "build/models-src/ocr/ir/model.xml"
-
-
-def wait_for_file(path, process, seconds=60):
-    for _ in range(int(seconds * 100)):
-        if path.exists():
-            return json.loads(path.read_text())
-        if process.poll() is not None:
-            sys.exit("snug-server ended before it was ready")
-        time.sleep(0.01)
-    sys.exit("snug-server was not ready in time")
-
-
-def start_server(directory, threads):
-    version = directory / "models/ocr/1"
-    version.mkdir(parents=True)
-    for name in ("model.xml", "model.bin"):
-        (version / name).symlink_to(MODEL.parent / name)
-    # One thread an instance: independent instances give more requests a second than one wide one.
-    (directory / "models/ocr/model.yaml").write_text(f"engine: openvino\nthreads: 1\ninstances: {threads}\n")
-    ready = directory / "ready.json"
-    log = (directory / "server.log").open("wb")
-    process = subprocess.Popen([str(BUILD / "bin/snug-server"), "--models", str(directory / "models"), "--grpc-port",
-                                "0", "--rest-port", "0", "--ready-file", str(ready)], stderr=log, stdout=log)
-    ports = wait_for_file(ready, process)
-    wait_ready(f"http://127.0.0.1:{ports['rest_port']}/v2/models/ocr/ready")
-    return process, f"127.0.0.1:{ports['grpc_port']}"
-
-
-def wait_ready(url, seconds=60):
-    import urllib.error
-    import urllib.request
-    for _ in range(int(seconds * 20)):
-        try:
-            urllib.request.urlopen(url, timeout=5)
-            return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.05)
-    sys.exit(f"{url} was not ready in time")
 
 
 def run_json(*argv):
@@ -70,13 +28,14 @@ def measure_raw(threads, seconds):
     return {"per_s": r["inferences"] / r["wall_s"], "cpu_ms": r["cpu_s"] / r["inferences"] * 1e3}
 
 
-def measure_server(target, pid, threads, seconds):
+def measure_server(server, threads, seconds):
     # One request waits while each instance works, so that the engine never does.
-    r = run_json(BUILD / "bench/snug-load", "infer", "--json", "--target", target, "--model", "ocr", "--input",
-                 "x:FP32:1,3,48,320", "-c", threads + 1, "--seconds", seconds, "--warmup-seconds", 0.5, "--pid", pid)
+    r = run_json(BUILD / "bench/snug-load", "infer", "--json", "--target", server.grpc, "--model", "ocr", "--input",
+                 "x:FP32:1,3,48,320", "-c", threads + 1, "--seconds", seconds, "--warmup-seconds", 0.5, "--pid",
+                 server.pid)
     if r["errors"]:
         sys.exit(f"{r['errors']} errors: {r.get('first_error')}")
-    return {"per_s": r["requests_per_s"], "cpu_ms": r["processes"][str(pid)]["cpu_us_per_request"] / 1e3}
+    return {"per_s": r["requests_per_s"], "cpu_ms": r["processes"][str(server.pid)]["cpu_us_per_request"] / 1e3}
 
 
 def main():
@@ -86,19 +45,18 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json")
     arguments = parser.parse_args()
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="snug-ocr-ceiling-"))
-    server, target = start_server(directory, arguments.threads)
+    # One thread an instance: independent instances give more requests a second than one wide one.
+    server = ModelServer("ocr", [MODEL, MODEL.with_suffix(".bin")],
+                         f"engine: openvino\nthreads: 1\ninstances: {arguments.threads}\n")
     rows = []
     try:
         for _ in range(arguments.rounds):
             raw = measure_raw(arguments.threads, arguments.seconds)
-            served = measure_server(target, server.pid, arguments.threads, arguments.seconds)
+            served = measure_server(server, arguments.threads, arguments.seconds)
             rows.append({"raw": raw, "server": served, "ratio": served["per_s"] / raw["per_s"],
                          "cpu_ratio": served["cpu_ms"] / raw["cpu_ms"]})
     finally:
-        server.terminate()
-        server.wait()
-        shutil.rmtree(directory, ignore_errors=True)
+        server.close()
     print(f"{'round':<7}{'raw inf/s':>11}{'server req/s':>14}{'ratio':>8}{'raw CPU ms':>12}{'server CPU ms':>15}")
     for i, r in enumerate(rows):
         print(f"{i + 1:<7}{r['raw']['per_s']:>11.1f}{r['server']['per_s']:>14.1f}{r['ratio']:>8.3f}"
