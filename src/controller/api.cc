@@ -44,7 +44,9 @@ net::Response WrongMethod(const std::string& path, const char* allowed) {
   return response;
 }
 
-Status NoSuchModel(const std::string& name) { return NotFound("model \"{}\" is not deployed here", name); }
+Status NoSuchModel(const std::string& name) {
+  return NotFound("model \"{}\" is not deployed here", name);
+}
 
 Result<int64_t> QueryNumber(const net::Request& request, const char* key, int64_t fallback, int64_t low,
                             int64_t high) {
@@ -71,7 +73,8 @@ class FileGuard {
 };
 
 bool Settled(State state) {
-  return state == State::kReady || state == State::kFailed || state == State::kStopped || state == State::kRetired;
+  return state == State::kReady || state == State::kFailed || state == State::kStopped ||
+         state == State::kRetired;
 }
 
 }  // namespace
@@ -102,13 +105,15 @@ void Api::Handle(net::Request&& request, net::Responder respond) {
   if (shared->path == "/healthz") return respond(Text("ok\n"));
   auto who = options_.tokens.Who(shared->Header("Authorization"));
   if (!who) {
-    return respond(Failure(Error(Code::kUnauthenticated,
-                                 "this controller wants a token: send the header Authorization: Bearer TOKEN")));
+    return respond(
+        Failure(Error(Code::kUnauthenticated,
+                      "this controller wants a token: send the header Authorization: Bearer TOKEN")));
   }
   auto taken = pool_.Add([this, shared, guard = std::move(guard), who = *who, respond]() mutable {
     Work(*shared, who, respond, [&guard] { guard.reset(); });
   });
-  if (!taken) respond(Failure(Error(Code::kResourceExhausted, "over {} requests wait; try again later", kQueueMax)));
+  if (!taken)
+    respond(Failure(Error(Code::kResourceExhausted, "over {} requests wait; try again later", kQueueMax)));
 }
 
 void Api::Work(net::Request& request, const std::string& who, net::Responder& respond,
@@ -119,7 +124,8 @@ void Api::Work(net::Request& request, const std::string& who, net::Responder& re
   if (!taken) respond(std::move(response));
 }
 
-net::Response Api::Route(net::Request& request, const std::string& who, net::Responder& respond, bool* taken) {
+net::Response Api::Route(net::Request& request, const std::string& who, net::Responder& respond,
+                         bool* taken) {
   const std::string& path = request.path;
   if (path.starts_with(std::string(kModels) + "/")) {
     std::string rest = path.substr(kModels.size() + 1);
@@ -127,8 +133,8 @@ net::Response Api::Route(net::Request& request, const std::string& who, net::Res
     std::string part = slash == std::string::npos ? "" : rest.substr(slash + 1);
     return OnModel(request, who, rest.substr(0, slash), part, respond, taken);
   }
-  bool known = path == kModels || path == "/metrics" || path == "/api/v1/status" || path == "/api/v1/groups" ||
-               path == "/api/v1/servers" || path == "/api/v1/audit";
+  bool known = path == kModels || path == "/metrics" || path == "/api/v1/status" ||
+               path == "/api/v1/groups" || path == "/api/v1/servers" || path == "/api/v1/audit";
   if (!known) return Failure(NotFound("there is no {}; see api/openapi.yaml for what there is", path));
   if (request.method != "GET") return WrongMethod(path, "GET");
   if (path == "/metrics") return Text(Metrics());
@@ -156,7 +162,8 @@ net::Response Api::OnModel(net::Request& request, const std::string& who, const 
     if (!error.ok()) return Failure(error);
     return *taken ? net::Response() : Answer(GetModel(name));
   }
-  if (part.empty()) return method == "DELETE" ? Answer(DeleteModel(name, who)) : WrongMethod(request.path, "GET, DELETE");
+  if (part.empty())
+    return method == "DELETE" ? Answer(DeleteModel(name, who)) : WrongMethod(request.path, "GET, DELETE");
   if (part == "versions") {
     return method == "POST" ? Answer(Deploy(request, name, who), 201) : WrongMethod(request.path, "POST");
   }
@@ -165,7 +172,8 @@ net::Response Api::OnModel(net::Request& request, const std::string& who, const 
   }
   if (part == "route") {
     if (method == "GET") return Answer(GetRoute(name));
-    return method == "PUT" ? Answer(PutRoute(name, request.body, who)) : WrongMethod(request.path, "GET, PUT");
+    return method == "PUT" ? Answer(PutRoute(name, request.body, who))
+                           : WrongMethod(request.path, "GET, PUT");
   }
   if (part == "logs") return method == "GET" ? Answer(Logs(name, request)) : WrongMethod(request.path, "GET");
   return Failure(NotFound("there is no {}; see api/openapi.yaml for what there is", request.path));
@@ -187,7 +195,8 @@ Api::Reply Api::ListModels() {
 }
 
 // True when the answer comes later.
-bool Api::WaitReady(const net::Request& request, const std::string& name, net::Responder& respond, Status* error) {
+bool Api::WaitReady(const net::Request& request, const std::string& name, net::Responder& respond,
+                    Status* error) {
   auto wait_ms = QueryNumber(request, "wait_ready_ms", 0, 0, kWaitReadyMsMax);
   auto version = QueryNumber(request, "version", 0, 1, int64_t{1} << 53);
   for (const Status& status : {wait_ms.status(), version.status()}) {
@@ -200,7 +209,8 @@ bool Api::WaitReady(const net::Request& request, const std::string& name, net::R
   if (!error->ok() || Answered(waiter, *tables, reconciler_.Know(), false)) return error->ok();
   std::lock_guard lock(waiters_mutex_);
   if (waiters_.size() >= kWaitersMax) {
-    *error = Error(Code::kResourceExhausted, "{} requests wait for models already; try again later", kWaitersMax);
+    *error =
+        Error(Code::kResourceExhausted, "{} requests wait for models already; try again later", kWaitersMax);
     return false;
   }
   waiters_.push_back(std::move(waiter));
@@ -208,7 +218,8 @@ bool Api::WaitReady(const net::Request& request, const std::string& name, net::R
   return true;
 }
 
-bool Api::Answered(const Waiter& waiter, const registry::Tables& tables, const Knowledge& knowledge, bool last) {
+bool Api::Answered(const Waiter& waiter, const registry::Tables& tables, const Knowledge& knowledge,
+                   bool last) {
   const registry::ModelRow* row = tables.Model(waiter.model);
   if (row == nullptr) {
     waiter.respond(Failure(NoSuchModel(waiter.model)));
@@ -240,12 +251,16 @@ void Api::CheckWaiters() {
 }
 
 Api::Reply Api::DeleteModel(const std::string& name, const std::string& who) {
+  SNUG_ASSIGN_OR_RETURN(registry::Tables tables, registry_.Load());
   SNUG_RETURN_IF_ERROR(registry_.DeleteModel(name, who));
   options_.wake();
-  auto view = GetModel(name);
-  // The loop may have finished already.
-  if (!view.ok() && view.status().code() == Code::kNotFound) return std::string("{}");
-  return view;
+  // Shown from the rows before: the loop may have finished with the real ones already.
+  const registry::ModelRow* row = tables.Model(name);
+  if (row == nullptr) return NoSuchModel(name);
+  for (auto& version : tables.versions) {
+    if (version.model == name) version.state = registry::VersionState::kDeleting;
+  }
+  return ModelJson(MakeModelView(tables, reconciler_.Know(), *row));
 }
 
 Api::Reply Api::Deploy(const net::Request& request, const std::string& name, const std::string& who) {
@@ -264,7 +279,8 @@ Api::Reply Api::Deploy(const net::Request& request, const std::string& name, con
 
 // Files first, then the row: what has a row has its files, and what has none is swept at the next start.
 Result<int64_t> Api::PutVersion(const Upload& upload, const DeployRequest& wish, const net::Request& request,
-                            const std::string& name, const std::string& who, std::vector<std::string>* warnings) {
+                                const std::string& name, const std::string& who,
+                                std::vector<std::string>* warnings) {
   SNUG_ASSIGN_OR_RETURN(MergedConfig unlabelled, MergeConfig(upload.model_yaml, request.query, "", 0));
   SNUG_RETURN_IF_ERROR(CheckRunnable(unlabelled, upload.directory, options_.plugins_dir));
   if (upload.model_yaml.find("labels") != std::string::npos) {
@@ -273,17 +289,19 @@ Result<int64_t> Api::PutVersion(const Upload& upload, const DeployRequest& wish,
   std::lock_guard lock(store_mutex_);
   SNUG_ASSIGN_OR_RETURN(registry::Tables tables, registry_.Load());
   SNUG_ASSIGN_OR_RETURN(int64_t version, wish.version ? *wish.version : registry_.NextVersion(name));
-  SNUG_ASSIGN_OR_RETURN(MergedConfig merged, MergeConfig(upload.model_yaml, request.query, wish.label, version));
+  SNUG_ASSIGN_OR_RETURN(MergedConfig merged,
+                        MergeConfig(upload.model_yaml, request.query, wish.label, version));
   const registry::ModelRow* old = tables.Model(name);
   registry::Deployment deployment;
   double now = clock_.WallSeconds();
-  deployment.model = old != nullptr ? *old
-                                    : registry::ModelRow{name, kDepartmentDefault, kShareDefault, 1, false, now};
+  deployment.model =
+      old != nullptr ? *old : registry::ModelRow{name, kDepartmentDefault, kShareDefault, 1, false, now};
   if (wish.share) deployment.model.share = *wish.share;
   if (wish.copies) deployment.model.copies_wanted = *wish.copies;
   if (wish.department) deployment.model.department = *wish.department;
-  deployment.version = {name,          version,       wish.label,  registry::VersionState::kLive, merged.engine,
-                        merged.parser, merged.yaml,   upload.digest, static_cast<int64_t>(upload.bytes), now};
+  deployment.version = {
+      name,          version,     wish.label,    registry::VersionState::kLive,      merged.engine,
+      merged.parser, merged.yaml, upload.digest, static_cast<int64_t>(upload.bytes), now};
   bool free = tables.Version(name, version) == nullptr;
   if (free) SNUG_RETURN_IF_ERROR(store_.Put(upload, name, version));
   Status status = registry_.Deploy(deployment, who);  // says what is wrong when the version is taken
@@ -333,9 +351,11 @@ Api::Reply Api::StatusReply() {
   SNUG_ASSIGN_OR_RETURN(registry::Tables tables, registry_.Load());
   Knowledge knowledge = reconciler_.Know();
   StatusView status = options_.status();
-  bool front_door = !status.processes.empty() && status.processes[0].second.state == deploy::ProcessState::kReady;
+  bool front_door =
+      !status.processes.empty() && status.processes[0].second.state == deploy::ProcessState::kReady;
   status.ready = reconciler_.ready() && (front_door || status.front_door.empty());
-  for (const auto& [id, server] : knowledge.observed.servers) status.processes.push_back({id, server.process});
+  for (const auto& [id, server] : knowledge.observed.servers)
+    status.processes.push_back({id, server.process});
   for (const auto& row : tables.models) {
     ModelView view = MakeModelView(tables, knowledge, row);
     ++status.models[std::string(Name(view.state))];
@@ -355,12 +375,14 @@ std::string Api::Metrics() {
   text.Sample("", m.pass_seconds);
   text.Family("snug_reconcile_failures_total", "counter", "Reconcile rounds that failed.");
   text.Sample("", static_cast<double>(m.failures.value()));
-  text.Family("snug_reconcile_changes_total", "counter", "Changes of the registry decided by the controller.");
+  text.Family("snug_reconcile_changes_total", "counter",
+              "Changes of the registry decided by the controller.");
   text.Sample("", static_cast<double>(m.changes.value()));
   text.Family("snug_route_publications_total", "counter", "Snapshots published to the front door.");
   text.Sample("", static_cast<double>(m.publications.value()));
   Knowledge knowledge = reconciler_.Know();
-  text.Family("snug_process_restarts_total", "counter", "Restarts of a process since the controller started.");
+  text.Family("snug_process_restarts_total", "counter",
+              "Restarts of a process since the controller started.");
   auto processes = options_.status().processes;
   for (const auto& [id, server] : knowledge.observed.servers) processes.push_back({id, server.process});
   for (const auto& [id, process] : processes) {

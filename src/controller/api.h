@@ -1,5 +1,5 @@
-// The REST API: requests to registry changes and views to answers. Work that touches the disk runs on a few threads of
-// its own, never on the HTTP server's.
+// The REST API: requests to registry changes and views to answers. Work that touches the disk runs on a few
+// threads of its own, never on the HTTP server's.
 //
 // Thread-safe.
 #pragma once
@@ -37,8 +37,8 @@ struct ApiOptions {
 
 class Api {
  public:
-  Api(registry::Registry& registry, Reconciler& reconciler, Store& store, std::mutex& store_mutex, const Clock& clock,
-      ApiOptions options);
+  Api(registry::Registry& registry, Reconciler& reconciler, Store& store, std::mutex& store_mutex,
+      const Clock& clock, ApiOptions options);
   ~Api();  // answers the waiters with what there is
 
   void Handle(net::Request&& request, net::Responder respond);
@@ -63,11 +63,13 @@ class Api {
                         const std::string& part, net::Responder& respond, bool* taken);
   Reply GetModel(const std::string& name);
   Reply ListModels();
-  bool WaitReady(const net::Request& request, const std::string& name, net::Responder& respond, Status* error);
+  bool WaitReady(const net::Request& request, const std::string& name, net::Responder& respond,
+                 Status* error);
   Reply DeleteModel(const std::string& name, const std::string& who);
   Reply Deploy(const net::Request& request, const std::string& name, const std::string& who);
   Result<int64_t> PutVersion(const Upload& upload, const DeployRequest& wish, const net::Request& request,
-                         const std::string& name, const std::string& who, std::vector<std::string>* warnings);
+                             const std::string& name, const std::string& who,
+                             std::vector<std::string>* warnings);
   Reply Scale(const std::string& name, const std::string& body, const std::string& who);
   Reply GetRoute(const std::string& name);
   Reply PutRoute(const std::string& name, const std::string& body, const std::string& who);

@@ -15,21 +15,32 @@ using Json = nlohmann::json;
 constexpr size_t kRouteVersionsMax = 16;
 constexpr int64_t kWeightMax = 10000;
 
-std::string Dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string Dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
-std::string Id(const std::string& model, int64_t version) { return fmt::format("{}@{}", model, version); }
+std::string Id(const std::string& model, int64_t version) {
+  return fmt::format("{}@{}", model, version);
+}
 
 Json CopyToJson(const CopyView& copy) {
-  return {{"version", copy.id.version}, {"group", copy.id.group},           {"server", copy.server},
-          {"state", copy.state},        {"reason", copy.reason},            {"grpc", copy.grpc},
-          {"rest", copy.rest},          {"memory_bytes", copy.memory_bytes}, {"description", copy.description}};
+  return {{"version", copy.id.version},
+          {"group", copy.id.group},
+          {"server", copy.server},
+          {"state", copy.state},
+          {"reason", copy.reason},
+          {"grpc", copy.grpc},
+          {"rest", copy.rest},
+          {"memory_bytes", copy.memory_bytes},
+          {"description", copy.description}};
 }
 
 Json VersionToJson(const VersionView& version) {
   const registry::VersionRow& row = *version.row;
-  Json json{{"version", row.version}, {"state", Name(version.state)}, {"reason", version.reason},
-            {"engine", row.engine},   {"parser", row.parser},         {"digest", row.digest},
-            {"bytes", row.bytes},     {"created", TimeText(row.created)}};
+  Json json{{"version", row.version},   {"state", Name(version.state)},
+            {"reason", version.reason}, {"engine", row.engine},
+            {"parser", row.parser},     {"digest", row.digest},
+            {"bytes", row.bytes},       {"created", TimeText(row.created)}};
   if (!row.label.empty()) json["label"] = row.label;
   return json;
 }
@@ -60,7 +71,8 @@ Json ModelToJson(const ModelView& model) {
   return json;
 }
 
-Json GroupToJson(const registry::Tables& tables, const Knowledge& knowledge, const registry::GroupRow& group) {
+Json GroupToJson(const registry::Tables& tables, const Knowledge& knowledge,
+                 const registry::GroupRow& group) {
   double share = 0;
   Json models = Json::array(), servers = Json::array();
   for (const auto& copy : tables.copies) {
@@ -72,14 +84,10 @@ Json GroupToJson(const registry::Tables& tables, const Knowledge& knowledge, con
     if (server.group == group.id) servers.push_back(server.id);
   }
   auto use = knowledge.use.find(group.id);
-  return {{"id", group.id},
-          {"department", group.department},
-          {"cores", group.cores},
-          {"use_ratio", use == knowledge.use.end() ? 0.0 : use->second.ratio},
-          {"share_ratio", share},
-          {"models", models},
-          {"servers", servers},
-          {"created", TimeText(group.created)}};
+  return {{"id", group.id},       {"department", group.department},
+          {"cores", group.cores}, {"use_ratio", use == knowledge.use.end() ? 0.0 : use->second.ratio},
+          {"share_ratio", share}, {"models", models},
+          {"servers", servers},   {"created", TimeText(group.created)}};
 }
 
 Json ServerToJson(const std::string& id, const std::string& group, const deploy::ObservedServer& server) {
@@ -123,7 +131,9 @@ std::string ErrorJson(const Status& status) {
   return Dump({{"error", {{"code", CodeName(status.code())}, {"message", status.text()}}}});
 }
 
-std::string ModelJson(const ModelView& model) { return Dump(ModelToJson(model)); }
+std::string ModelJson(const ModelView& model) {
+  return Dump(ModelToJson(model));
+}
 
 std::string ModelsJson(const std::vector<ModelView>& models) {
   Json list = Json::array();
@@ -131,7 +141,9 @@ std::string ModelsJson(const std::vector<ModelView>& models) {
   return Dump({{"models", list}});
 }
 
-std::string RouteJson(const std::vector<registry::RouteRow>& route) { return Dump(RouteToJson(route)); }
+std::string RouteJson(const std::vector<registry::RouteRow>& route) {
+  return Dump(RouteToJson(route));
+}
 
 std::string DeployedJson(const std::string& name, int64_t version, const Upload& upload,
                          const std::vector<std::string>& warnings) {
@@ -153,8 +165,8 @@ std::string ServersJson(const registry::Tables& tables, const Knowledge& knowled
   Json list = Json::array();
   for (const auto& row : tables.servers) {
     auto it = knowledge.observed.servers.find(row.id);
-    list.push_back(ServerToJson(row.id, row.group,
-                                it == knowledge.observed.servers.end() ? deploy::ObservedServer() : it->second));
+    list.push_back(ServerToJson(
+        row.id, row.group, it == knowledge.observed.servers.end() ? deploy::ObservedServer() : it->second));
   }
   for (const auto& [id, server] : knowledge.observed.servers) {
     bool known = std::ranges::find(tables.servers, id, &registry::ServerRow::id) != tables.servers.end();

@@ -1,4 +1,5 @@
-// The REST API in process: the real HTTP server, registry, store and decisions, over a world of fake processes.
+// The REST API in process: the real HTTP server, registry, store and decisions, over a world of fake
+// processes.
 #include "controller/api.h"
 
 #include <gmock/gmock.h>
@@ -78,7 +79,8 @@ class ApiTest : public ::testing::Test {
 
 TEST_F(ApiTest, ADeploymentIsDurableWhenAnsweredAndThenBecomesReady) {
   Serve();
-  auto deployed = Ask("POST", "/api/v1/models/ocr/versions?engine=echo&share=0.2&copies=2&label=stable", "", Tar());
+  auto deployed =
+      Ask("POST", "/api/v1/models/ocr/versions?engine=echo&share=0.2&copies=2&label=stable", "", Tar());
   ASSERT_EQ(deployed.status, 201) << deployed.body;
   EXPECT_EQ(deployed.json["version"], 1);
   EXPECT_EQ(deployed.json["files"], 1);
@@ -147,7 +149,9 @@ TEST_F(ApiTest, ScaleRouteDelete) {
   EXPECT_EQ(Ask("GET", "/api/v1/models/a/route").json, route);
   EXPECT_EQ(Ask("PUT", "/api/v1/models/a/route", R"([{"version":9,"weight":90}])").status, 404);
   EXPECT_EQ(Ask("PUT", "/api/v1/models/a/route", R"([{"version":1,"weight":0}])").status, 400);
-  EXPECT_EQ(Ask("PUT", "/api/v1/models/a/route", R"([{"version":1,"weight":1},{"version":1,"weight":1}])").status, 400);
+  EXPECT_EQ(
+      Ask("PUT", "/api/v1/models/a/route", R"([{"version":1,"weight":1},{"version":1,"weight":1}])").status,
+      400);
   EXPECT_EQ(Ask("DELETE", "/api/v1/models/a").json["state"], "REMOVING");
   p_.Steps(60);
   EXPECT_EQ(Ask("GET", "/api/v1/models/a").status, 404);

@@ -46,9 +46,12 @@ class NoTraffic final : public Traffic {
   Status Publish(const routing::Snapshot&) override { return {}; }
 };
 
-bool IsLoopback(const std::string& address) { return address.starts_with("127.") || address == "::1"; }
+bool IsLoopback(const std::string& address) {
+  return address.starts_with("127.") || address == "::1";
+}
 
-// A port that nobody listens on now. Somebody may take it before we do: then the front door fails to start and says so.
+// A port that nobody listens on now. Somebody may take it before we do: then the front door fails to start
+// and says so.
 Result<uint16_t> FreePort(const std::string& address) {
   os::UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in name{};
@@ -64,8 +67,8 @@ Result<uint16_t> FreePort(const std::string& address) {
   return ntohs(name.sin_port);
 }
 
-// Ports that the system chose once stay: an adopted Envoy comes back to the ADS port it knows, clients to the front
-// door.
+// Ports that the system chose once stay: an adopted Envoy comes back to the ADS port it knows, clients to the
+// front door.
 struct Ports {
   uint16_t ads = 0, front_door = 0;
 };
@@ -97,18 +100,21 @@ Result<os::UniqueFd> LockState(const std::string& path) {
 
 class TheController final : public Controller {
  public:
-  TheController(const ControllerOptions& options, deploy::Outside& outside) : options_(options), outside_(outside) {}
+  TheController(const ControllerOptions& options, deploy::Outside& outside)
+      : options_(options), outside_(outside) {}
   ~TheController() override { Stop(false); }
 
   Status Open() {
     SNUG_RETURN_IF_ERROR(CheckOptions());
     SNUG_RETURN_IF_ERROR(MakeState());
-    SNUG_ASSIGN_OR_RETURN(registry_, registry::Registry::Open({.path = Path("registry.db"), .now = {}, .at_step = {}}));
+    SNUG_ASSIGN_OR_RETURN(registry_,
+                          registry::Registry::Open({.path = Path("registry.db"), .now = {}, .at_step = {}}));
     SNUG_RETURN_IF_ERROR(SweepStore());
     SNUG_RETURN_IF_ERROR(StartFrontDoor());
     StartDeployer();
-    reconciler_ = std::make_unique<Reconciler>(*registry_, *deployer_, *traffic_, store_, store_mutex_, SystemClock(),
-                                               ReconcilerOptions{options_.decide, options_.drain_delay});
+    reconciler_ =
+        std::make_unique<Reconciler>(*registry_, *deployer_, *traffic_, store_, store_mutex_, SystemClock(),
+                                     ReconcilerOptions{options_.decide, options_.drain_delay});
     SNUG_RETURN_IF_ERROR(StartApi());
     if (ads_ != nullptr) applier_ = std::make_unique<deploy::Looper>([this] { return NoticeApplied(); });
     loop_ = std::make_unique<deploy::Looper>([this] { return Round(); });
@@ -146,7 +152,8 @@ class TheController final : public Controller {
 
   Status CheckOptions() {
     if (!IsLoopback(options_.address) && options_.token_file.empty()) {
-      return InvalidArgument("--address {} can be reached from other machines: give --token-file, too", options_.address);
+      return InvalidArgument("--address {} can be reached from other machines: give --token-file, too",
+                             options_.address);
     }
     if (options_.token_file.empty()) return {};
     SNUG_ASSIGN_OR_RETURN(std::string text, os::ReadFile(options_.token_file, kTokenFileBytesMax));
@@ -216,8 +223,8 @@ class TheController final : public Controller {
                                 Path("envoy/admin"), 1};
     auto command = routing::MakeEnvoyCommand(envoy);
     front_door_ = std::make_unique<deploy::FrontDoor>(
-        outside_, deploy::FrontDoorOptions{options_.state_dir, command.argv, command.environment, envoy.config_file,
-                                           config, envoy.admin_file});
+        outside_, deploy::FrontDoorOptions{options_.state_dir, command.argv, command.environment,
+                                           envoy.config_file, config, envoy.admin_file});
     auto found = outside_.Processes();
     front_door_->Adopt(found.ok() ? *found : std::vector<deploy::FoundProcess>());
     front_door_loop_ = std::make_unique<deploy::Looper>([this] { return front_door_->Step(); });
@@ -242,7 +249,8 @@ class TheController final : public Controller {
     api.plugins_dir = options_.plugins_dir;
     api.status = [this] { return MyStatus(); };
     api.wake = [this] { Wake(); };
-    api_ = std::make_unique<Api>(*registry_, *reconciler_, store_, store_mutex_, SystemClock(), std::move(api));
+    api_ =
+        std::make_unique<Api>(*registry_, *reconciler_, store_, store_mutex_, SystemClock(), std::move(api));
     net::HttpServerOptions http;
     http.address = options_.address;
     http.port = options_.port;
@@ -251,9 +259,10 @@ class TheController final : public Controller {
     http.upload_dir = Path("uploads");
     http.upload_bytes_max = options_.upload_bytes_max;
     http.upload = Api::IsUpload;
-    SNUG_ASSIGN_OR_RETURN(http_, net::HttpServer::Start(http, [this](net::Request&& request, net::Responder respond) {
-                            api_->Handle(std::move(request), std::move(respond));
-                          }));
+    SNUG_ASSIGN_OR_RETURN(
+        http_, net::HttpServer::Start(http, [this](net::Request&& request, net::Responder respond) {
+          api_->Handle(std::move(request), std::move(respond));
+        }));
     return {};
   }
 
@@ -304,7 +313,10 @@ class TheController final : public Controller {
   }
 
   void Announce() {
-    Json json{{"pid", ::getpid()}, {"api", ApiUrl()}, {"front_door", front_door()}, {"state_dir", options_.state_dir}};
+    Json json{{"pid", ::getpid()},
+              {"api", ApiUrl()},
+              {"front_door", front_door()},
+              {"state_dir", options_.state_dir}};
     Status status = os::WriteFileAtomic(Path("controller.json"), json.dump() + "\n");
     if (!status.ok()) log::Warning("controller.json not written", {{"why", status.text()}});
     announced_ = status.ok();
@@ -316,7 +328,8 @@ class TheController final : public Controller {
       front_door_->Stop();
       front_door_loop_->Wake();
       TimePoint deadline = SystemClock().Now() + kFrontDoorStopMax;
-      while (!front_door_->gone() && SystemClock().Now() < deadline) std::this_thread::sleep_for(kStopPollPeriod);
+      while (!front_door_->gone() && SystemClock().Now() < deadline)
+        std::this_thread::sleep_for(kStopPollPeriod);
     }
     if (!deployer_->StopAll(std::chrono::seconds(options_.drain_seconds + 5))) {
       log::Warning("some servers still run");
@@ -354,7 +367,8 @@ double DefaultGroupCores(double machine_cores) {
   return std::clamp(machine_cores / 2, std::min(machine_cores, 2.0), 8.0);
 }
 
-Result<std::unique_ptr<Controller>> Controller::Start(const ControllerOptions& options, deploy::Outside& outside) {
+Result<std::unique_ptr<Controller>> Controller::Start(const ControllerOptions& options,
+                                                      deploy::Outside& outside) {
   auto controller = std::make_unique<TheController>(options, outside);
   SNUG_RETURN_IF_ERROR(controller->Open());
   return std::unique_ptr<Controller>(std::move(controller));

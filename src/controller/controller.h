@@ -1,4 +1,5 @@
-// The whole controller in one process: registry, store, deployer, front door, ADS server, reconcile loop, REST API.
+// The whole controller in one process: registry, store, deployer, front door, ADS server, reconcile loop,
+// REST API.
 #pragma once
 
 #include <cstdint>
@@ -33,20 +34,22 @@ struct ControllerOptions {
 
 class Controller {
  public:
-  // Opens the state, adopts what runs, starts the loop and listens. DIR/controller.json is written after the first
-  // complete round. FAILED_PRECONDITION: another controller runs on this state; INVALID_ARGUMENT: options that cannot
-  // be. `outside` must outlive the controller.
-  static Result<std::unique_ptr<Controller>> Start(const ControllerOptions& options, deploy::Outside& outside);
+  // Opens the state, adopts what runs, starts the loop and listens. DIR/controller.json is written after the
+  // first complete round. FAILED_PRECONDITION: another controller runs on this state; INVALID_ARGUMENT:
+  // options that cannot be. `outside` must outlive the controller.
+  static Result<std::unique_ptr<Controller>> Start(const ControllerOptions& options,
+                                                   deploy::Outside& outside);
   virtual ~Controller() = default;
 
   virtual uint16_t port() const = 0;
   virtual std::string front_door() const = 0;  // "127.0.0.1:8090", empty without one
-  // Ends the API and the loop. With `stop_children` also, in this order, the front door and the servers, each with its
-  // time to end what is under way; else they go on and the next controller adopts them.
+  // Ends the API and the loop. With `stop_children` also, in this order, the front door and the servers, each
+  // with its time to end what is under way; else they go on and the next controller adopts them.
   virtual void Stop(bool stop_children) = 0;
 };
 
-// What stands for a card on a machine of so many cores: half of them, but at least two (or all there are) and at most 8.
+// What stands for a card on a machine of so many cores: half of them, but at least two (or all there are) and
+// at most 8.
 double DefaultGroupCores(double machine_cores);
 
 }  // namespace snug::controller

@@ -19,7 +19,9 @@ constexpr double kMeasuredAfterSeconds = 600;
 constexpr double kMeasuredHistoryRatio = 0.5;
 constexpr uint32_t kEndpointWeightScale = 100;
 
-bool Placed(const CopyRow& copy) { return copy.state == registry::CopyState::kPlaced; }
+bool Placed(const CopyRow& copy) {
+  return copy.state == registry::CopyState::kPlaced;
+}
 
 std::vector<const VersionRow*> LiveVersions(const Tables& tables, const std::string& model) {
   std::vector<const VersionRow*> live;
@@ -46,7 +48,8 @@ const deploy::ObservedServer* ServerOf(const Tables& tables, const deploy::Obser
 }
 
 // The newest version that has all the copies it shall have.
-const VersionRow* NewestFull(const Tables& tables, const deploy::ObservedState& observed, const ModelRow& model) {
+const VersionRow* NewestFull(const Tables& tables, const deploy::ObservedState& observed,
+                             const ModelRow& model) {
   auto live = LiveVersions(tables, model.name);
   for (auto it = live.rbegin(); it != live.rend(); ++it) {
     size_t ready = ReadyCopies(tables, observed, model.name, (*it)->version).size();
@@ -75,7 +78,8 @@ uint32_t CopiesWanted(const Tables& tables, const ModelRow& model, const Version
   bool superseded = !model.route_fixed && LiveVersions(tables, model.name).back()->version != version.version;
   if (!superseded) return wanted;
   auto copies = CopiesOf(tables, model.name, version.version);
-  auto placed = static_cast<uint32_t>(std::ranges::count_if(copies, [](const CopyRow* c) { return Placed(*c); }));
+  auto placed =
+      static_cast<uint32_t>(std::ranges::count_if(copies, [](const CopyRow* c) { return Placed(*c); }));
   return std::min(wanted, placed);
 }
 
@@ -133,10 +137,12 @@ class PlanToChanges {
   void Run(const placement::Plan& plan) {
     for (const auto& assignment : plan.assignments) Assign(assignment);
     std::map<CopyId, std::string> why;
-    for (const auto& removal : plan.removals) why[{removal.id.model, removal.id.version, removal.group}] = removal.why;
+    for (const auto& removal : plan.removals)
+      why[{removal.id.model, removal.id.version, removal.group}] = removal.why;
     for (const CopyRow& copy : facts_.tables.copies) {
       if (!Placed(copy) || kept_.contains(copy.id)) continue;
-      changes_->push_back(registry::DrainCopy{copy.id, why.contains(copy.id) ? why[copy.id] : "no longer wanted"});
+      changes_->push_back(
+          registry::DrainCopy{copy.id, why.contains(copy.id) ? why[copy.id] : "no longer wanted"});
     }
   }
 
@@ -181,10 +187,13 @@ bool HasLeft(const Facts& facts, const CopyId& copy) {
   const deploy::ObservedServer* server = ServerOf(facts.tables, facts.observed, copy.group);
   if (server == nullptr) return true;
   switch (server->process.state) {
-    case deploy::ProcessState::kReady: return server->Copy(copy.model, copy.version) == nullptr;
+    case deploy::ProcessState::kReady:
+      return server->Copy(copy.model, copy.version) == nullptr;
     case deploy::ProcessState::kStopped:
-    case deploy::ProcessState::kBackoff: return true;
-    default: return false;  // it may hold anything
+    case deploy::ProcessState::kBackoff:
+      return true;
+    default:
+      return false;  // it may hold anything
   }
 }
 
@@ -204,7 +213,8 @@ void RemoveEmpty(const Facts& facts, const std::set<std::string>& used_groups,
     }
   }
   for (const auto& group : facts.tables.groups) {
-    bool held = std::ranges::any_of(facts.tables.copies, [&](const CopyRow& c) { return c.id.group == group.id; });
+    bool held =
+        std::ranges::any_of(facts.tables.copies, [&](const CopyRow& c) { return c.id.group == group.id; });
     if (!held && !used_groups.contains(group.id)) changes->push_back(registry::RemoveGroup{group.id});
   }
 }
@@ -308,7 +318,8 @@ routing::Snapshot MakeSnapshot(const Tables& tables, const deploy::ObservedState
     if (LiveVersions(tables, model.name).empty()) continue;
     routing::ModelTraffic& traffic = snapshot.models[model.name];
     for (const auto& row : EffectiveRoute(tables, observed, model)) {
-      AddEndpoints(ReadyCopies(tables, observed, model.name, row.version), static_cast<uint32_t>(row.weight), &traffic);
+      AddEndpoints(ReadyCopies(tables, observed, model.name, row.version), static_cast<uint32_t>(row.weight),
+                   &traffic);
     }
   }
   return snapshot;

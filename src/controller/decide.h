@@ -1,5 +1,5 @@
-// What the controller wants next, as pure functions of what the registry says and what was observed. The reconciler
-// (reconciler.h) is the loop that acts on the answers.
+// What the controller wants next, as pure functions of what the registry says and what was observed. The
+// reconciler (reconciler.h) is the loop that acts on the answers.
 #pragma once
 
 #include <map>
@@ -16,7 +16,7 @@ namespace snug::controller {
 
 struct DecideOptions {
   placement::Policy policy;
-  double group_cores = 1;   // the CPU share that stands for a card in a new group
+  double group_cores = 1;  // the CPU share that stands for a card in a new group
   uint32_t groups_max = 64;
 };
 
@@ -38,8 +38,8 @@ struct Changes {
   std::map<placement::ModelVersion, std::string> unplaced;  // why some copies have no place
 };
 
-// The next changes to the registry; none when all is as it shall be. Applied and asked again until there are none.
-// Requires observed.complete.
+// The next changes to the registry; none when all is as it shall be. Applied and asked again until there are
+// none. Requires observed.complete.
 Result<Changes> NextChanges(const Facts& facts, const DecideOptions& options);
 
 deploy::DesiredState DesiredServers(const registry::Tables& tables, const std::set<registry::CopyId>& drained,
@@ -53,9 +53,10 @@ struct ReadyCopy {
 std::vector<ReadyCopy> ReadyCopies(const registry::Tables& tables, const deploy::ObservedState& observed,
                                    const std::string& model, int64_t version);
 
-// The weights that default traffic goes by now: the stored route, or for an automatic one the newest version that has
-// all its copies ready, else the one with the most.
-std::vector<registry::RouteRow> EffectiveRoute(const registry::Tables& tables, const deploy::ObservedState& observed,
+// The weights that default traffic goes by now: the stored route, or for an automatic one the newest version
+// that has all its copies ready, else the one with the most.
+std::vector<registry::RouteRow> EffectiveRoute(const registry::Tables& tables,
+                                               const deploy::ObservedState& observed,
                                                const registry::ModelRow& model);
 
 routing::Snapshot MakeSnapshot(const registry::Tables& tables, const deploy::ObservedState& observed);

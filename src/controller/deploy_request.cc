@@ -121,8 +121,8 @@ Result<DeployRequest> ParseDeployQuery(const Query& query) {
   return request;
 }
 
-Result<MergedConfig> MergeConfig(const std::string& uploaded_yaml, const Query& query, const std::string& label,
-                                 int64_t version) {
+Result<MergedConfig> MergeConfig(const std::string& uploaded_yaml, const Query& query,
+                                 const std::string& label, int64_t version) {
   repository::ModelConfig base;
   if (!uploaded_yaml.empty()) {
     SNUG_ASSIGN_OR_RETURN(base, repository::ParseModelConfig(uploaded_yaml, "model.yaml"));
@@ -141,7 +141,8 @@ Result<MergedConfig> MergeConfig(const std::string& uploaded_yaml, const Query& 
   return merged;
 }
 
-Status CheckRunnable(const MergedConfig& config, const std::string& files_dir, const std::string& plugins_dir) {
+Status CheckRunnable(const MergedConfig& config, const std::string& files_dir,
+                     const std::string& plugins_dir) {
   if (!plugins_dir.empty() && config.engine != "auto") {
     SNUG_RETURN_IF_ERROR(CheckPlugin("engine", config.engine, plugins_dir, false));
   }

@@ -1,5 +1,5 @@
-// What a deployment asks for: query parameters over the uploaded model.yaml over defaults. Pure but for looking at the
-// unpacked files.
+// What a deployment asks for: query parameters over the uploaded model.yaml over defaults. Pure but for
+// looking at the unpacked files.
 #pragma once
 
 #include <optional>
@@ -26,7 +26,8 @@ struct DeployRequest {
   std::string label;
 };
 
-// INVALID_ARGUMENT names the parameter, what was given, what was expected; unknown parameters name the known ones.
+// INVALID_ARGUMENT names the parameter, what was given, what was expected; unknown parameters name the known
+// ones.
 Result<DeployRequest> ParseDeployQuery(const Query& query);
 
 struct MergedConfig {
@@ -36,11 +37,12 @@ struct MergedConfig {
 };
 
 // `uploaded_yaml` may be empty.
-Result<MergedConfig> MergeConfig(const std::string& uploaded_yaml, const Query& query, const std::string& label,
-                                 int64_t version);
+Result<MergedConfig> MergeConfig(const std::string& uploaded_yaml, const Query& query,
+                                 const std::string& label, int64_t version);
 
 // Whether the engine's and parser's plug-ins are there, and for "auto" whether the files are recognised.
 // `plugins_dir` empty: only the files are looked at.
-Status CheckRunnable(const MergedConfig& config, const std::string& files_dir, const std::string& plugins_dir);
+Status CheckRunnable(const MergedConfig& config, const std::string& files_dir,
+                     const std::string& plugins_dir);
 
 }  // namespace snug::controller

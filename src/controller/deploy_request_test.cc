@@ -11,8 +11,12 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST(DeployRequest, ReadsTheModelsOwnSettings) {
-  auto wish = ParseDeployQuery({{"share", "0.25"}, {"copies", "3"}, {"version", "007"}, {"label", "stable"},
-                                {"department", "maps"}, {"engine", "echo"}});
+  auto wish = ParseDeployQuery({{"share", "0.25"},
+                                {"copies", "3"},
+                                {"version", "007"},
+                                {"label", "stable"},
+                                {"department", "maps"},
+                                {"engine", "echo"}});
   ASSERT_TRUE(wish.ok()) << wish.status().ToString();
   EXPECT_EQ(wish->share, 0.25);
   EXPECT_EQ(wish->copies, 3);
@@ -22,9 +26,15 @@ TEST(DeployRequest, ReadsTheModelsOwnSettings) {
 }
 
 TEST(DeployRequest, SaysWhatIsWrong) {
-  for (const Query& query : std::vector<Query>{{{"share", "2"}}, {{"share", "x"}}, {{"share", "nan"}},
-                                               {{"copies", "-1"}}, {{"copies", "33"}}, {{"copies", ""}},
-                                               {{"version", "0"}}, {{"label", "a b"}}, {{"department", ""}}}) {
+  for (const Query& query : std::vector<Query>{{{"share", "2"}},
+                                               {{"share", "x"}},
+                                               {{"share", "nan"}},
+                                               {{"copies", "-1"}},
+                                               {{"copies", "33"}},
+                                               {{"copies", ""}},
+                                               {{"version", "0"}},
+                                               {{"label", "a b"}},
+                                               {{"department", ""}}}) {
     auto wish = ParseDeployQuery(query);
     ASSERT_FALSE(wish.ok()) << query[0].first << "=" << query[0].second;
     EXPECT_EQ(wish.status().code(), Code::kInvalidArgument);
@@ -33,8 +43,9 @@ TEST(DeployRequest, SaysWhatIsWrong) {
 }
 
 TEST(MergeConfig, ParametersWinOverTheFile) {
-  auto merged = MergeConfig("engine: tensorflow\nthreads: 2\nengine_options: {onednn: true}\n",
-                            {{"threads", "4"}, {"parser", "ocr"}, {"parser_options", R"({"x":"1"})"}}, "stable", 3);
+  auto merged =
+      MergeConfig("engine: tensorflow\nthreads: 2\nengine_options: {onednn: true}\n",
+                  {{"threads", "4"}, {"parser", "ocr"}, {"parser_options", R"({"x":"1"})"}}, "stable", 3);
   ASSERT_TRUE(merged.ok()) << merged.status().ToString();
   auto config = repository::ParseModelConfig(merged->yaml, "t");
   ASSERT_TRUE(config.ok()) << config.status().ToString() << merged->yaml;

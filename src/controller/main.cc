@@ -34,24 +34,35 @@ std::string DefaultPlugins(const std::string& bin) {
 void AddOptions(CLI::App* app, Arguments* a) {
   ControllerOptions& o = a->options;
   app->add_option("--state", o.state_dir, "Folder of all state; made when missing")->required();
-  app->add_option("--address", o.address, "Where the API listens; not loopback: needs --token-file")->capture_default_str();
-  app->add_option("--port", o.port, "Of the API; 0: a free one, see DIR/controller.json")->capture_default_str();
-  app->add_option("--token-file", o.token_file, "Lines NAME:TOKEN; requests then need Authorization: Bearer TOKEN");
-  app->add_option("--front-door-address", o.front_door_address, "Where the front door listens")->capture_default_str();
-  app->add_option("--front-door-port", o.front_door_port, "gRPC and REST; 0: a free one, kept")->capture_default_str();
+  app->add_option("--address", o.address, "Where the API listens; not loopback: needs --token-file")
+      ->capture_default_str();
+  app->add_option("--port", o.port, "Of the API; 0: a free one, see DIR/controller.json")
+      ->capture_default_str();
+  app->add_option("--token-file", o.token_file,
+                  "Lines NAME:TOKEN; requests then need Authorization: Bearer TOKEN");
+  app->add_option("--front-door-address", o.front_door_address, "Where the front door listens")
+      ->capture_default_str();
+  app->add_option("--front-door-port", o.front_door_port, "gRPC and REST; 0: a free one, kept")
+      ->capture_default_str();
   app->add_option("--server", o.server_program, "The snug-server program; default: beside this one");
   app->add_option("--envoy", o.envoy_program, "The Envoy program; empty: no front door");
   app->add_option("--plugins", o.plugins_dir, "Folder of engines and parsers; default: ../lib/snug");
   app->add_option("--policy", a->policy, "How models are placed in groups")->capture_default_str();
   app->add_option("--limit", a->limit, "Of the policy: how full a group becomes, 0.5 = half of its cores");
-  app->add_option("--group-cores", o.decide.group_cores, "CPU cores that stand for a card; default: from the machine");
+  app->add_option("--group-cores", o.decide.group_cores,
+                  "CPU cores that stand for a card; default: from the machine");
   app->add_option("--groups-max", o.decide.groups_max, "Groups at most")->capture_default_str();
-  app->add_option("--threads", o.threads, "Thread budget of each server; 0: its group's cores")->capture_default_str();
-  app->add_option("--drain-seconds", o.drain_seconds, "That a stopping server may take")->capture_default_str();
-  app->add_option("--drain-delay-ms", a->drain_delay_ms, "Between leaving the front door and unloading")->capture_default_str();
-  app->add_option("--upload-bytes-max", o.upload_bytes_max, "Size of an uploaded tar at most")->capture_default_str();
+  app->add_option("--threads", o.threads, "Thread budget of each server; 0: its group's cores")
+      ->capture_default_str();
+  app->add_option("--drain-seconds", o.drain_seconds, "That a stopping server may take")
+      ->capture_default_str();
+  app->add_option("--drain-delay-ms", a->drain_delay_ms, "Between leaving the front door and unloading")
+      ->capture_default_str();
+  app->add_option("--upload-bytes-max", o.upload_bytes_max, "Size of an uploaded tar at most")
+      ->capture_default_str();
   app->add_flag("!--no-cgroups", o.cgroups, "Do not try to limit servers by cgroups");
-  app->add_flag("--keep-running", a->keep_running, "SIGTERM leaves servers and front door running, as SIGHUP does");
+  app->add_flag("--keep-running", a->keep_running,
+                "SIGTERM leaves servers and front door running, as SIGHUP does");
   app->add_option("--log-format", a->log_format, "text or json")->check(CLI::IsMember({"text", "json"}));
   app->add_option("--log-level", a->log_level, "debug, info, warning, error");
 }
@@ -67,9 +78,11 @@ Status Complete(Arguments* a) {
   SNUG_ASSIGN_OR_RETURN(o.decide.policy, placement::PolicyNamed(a->policy));
   if (a->limit != 0) o.decide.policy.limit = a->limit;
   if (!(o.decide.policy.limit > 0 && o.decide.policy.limit <= 4)) {
-    return InvalidArgument("--limit {}: expected above 0 and at most 4 (0.5 is half of a group's cores)", a->limit);
+    return InvalidArgument("--limit {}: expected above 0 and at most 4 (0.5 is half of a group's cores)",
+                           a->limit);
   }
-  if (o.decide.group_cores < 0) return InvalidArgument("--group-cores {}: expected above 0", o.decide.group_cores);
+  if (o.decide.group_cores < 0)
+    return InvalidArgument("--group-cores {}: expected above 0", o.decide.group_cores);
   if (o.decide.group_cores == 0) o.decide.group_cores = DefaultGroupCores(os::ReadCpuBudget().cores);
   o.drain_delay = std::chrono::milliseconds(std::clamp(a->drain_delay_ms, 0, 600'000));
   return {};
@@ -114,4 +127,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace snug::controller
 
-int main(int argc, char** argv) { return snug::controller::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return snug::controller::Main(argc, argv);
+}

@@ -13,12 +13,14 @@ constexpr Duration kWaitMin = std::chrono::milliseconds(5);
 constexpr double kUseSavePeriodSeconds = 60;
 constexpr char kWho[] = "controller";
 
-std::string ModelOf(const std::string& key) { return key.substr(0, key.find('@')); }
+std::string ModelOf(const std::string& key) {
+  return key.substr(0, key.find('@'));
+}
 
 }  // namespace
 
-Reconciler::Reconciler(registry::Registry& registry, deploy::Deployer& deployer, Traffic& traffic, Store& store,
-                       std::mutex& store_mutex, const Clock& clock, ReconcilerOptions options)
+Reconciler::Reconciler(registry::Registry& registry, deploy::Deployer& deployer, Traffic& traffic,
+                       Store& store, std::mutex& store_mutex, const Clock& clock, ReconcilerOptions options)
     : registry_(registry),
       deployer_(deployer),
       traffic_(traffic),
@@ -188,6 +190,8 @@ std::shared_ptr<const registry::Tables> Reconciler::tables() const {
   return tables_;
 }
 
-bool Reconciler::ready() const { return tables() != nullptr; }
+bool Reconciler::ready() const {
+  return tables() != nullptr;
+}
 
 }  // namespace snug::controller

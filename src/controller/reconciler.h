@@ -1,5 +1,5 @@
-// The loop's one round: observe, decide, write the decision down, publish traffic, tell the deployer. Every step can be
-// the last one before a crash: what follows is derived again from rows and observations.
+// The loop's one round: observe, decide, write the decision down, publish traffic, tell the deployer. Every
+// step can be the last one before a crash: what follows is derived again from rows and observations.
 //
 // Pass is called by one thread; the rest is thread-safe.
 #pragma once
@@ -29,7 +29,8 @@ class Traffic {
 
 struct ReconcilerOptions {
   DecideOptions decide;
-  // From leaving the front door's configuration to unloading: what is under way ends, and Envoy has taken the change.
+  // From leaving the front door's configuration to unloading: what is under way ends, and Envoy has taken the
+  // change.
   Duration drain_delay = std::chrono::seconds(1);
 };
 
@@ -43,8 +44,8 @@ class Reconciler {
   Reconciler(registry::Registry& registry, deploy::Deployer& deployer, Traffic& traffic, Store& store,
              std::mutex& store_mutex, const Clock& clock, ReconcilerOptions options);
 
-  // One round. Errors are also kept as a warning until a round succeeds. Returns how long until time alone makes
-  // another round useful.
+  // One round. Errors are also kept as a warning until a round succeeds. Returns how long until time alone
+  // makes another round useful.
   Result<Duration> Pass();
 
   // Everything that is published up to now has been taken by the front door.

@@ -176,7 +176,8 @@ TEST(Reconciler, ARestartedControllerPublishesNothingBeforeItKnows) {
   EXPECT_EQ(p.world.spawns(), 1);
 }
 
-// The property: whatever is killed, wherever we crash, whatever fails in between, the end is what was ordered.
+// The property: whatever is killed, wherever we crash, whatever fails in between, the end is what was
+// ordered.
 class Chaos : public ::testing::TestWithParam<uint64_t> {};
 
 TEST_P(Chaos, ConvergesToWhatWasOrdered) {

@@ -20,7 +20,8 @@ namespace fs = std::filesystem;
 constexpr int kWrappersMax = 4;  // directories around everything that are taken off
 
 Status Rename(const std::string& from, const std::string& to) {
-  if (::rename(from.c_str(), to.c_str()) != 0) return ErrnoError(errno, fmt::format("move {} to {}", from, to));
+  if (::rename(from.c_str(), to.c_str()) != 0)
+    return ErrnoError(errno, fmt::format("move {} to {}", from, to));
   return {};
 }
 

@@ -1,8 +1,8 @@
-// The files of deployed versions: DIR/store/<model>/<version>/, written once and never changed. What stands there is
-// whole: it was unpacked under another name, synced, and renamed.
+// The files of deployed versions: DIR/store/<model>/<version>/, written once and never changed. What stands
+// there is whole: it was unpacked under another name, synced, and renamed.
 //
-// Thread-safe as long as Put and Remove are not called for the same version at the same time (the controller holds a
-// lock over both).
+// Thread-safe as long as Put and Remove are not called for the same version at the same time (the controller
+// holds a lock over both).
 #pragma once
 
 #include <cstdint>
@@ -35,8 +35,8 @@ class Store {
   explicit Store(std::string directory) : directory_(std::move(directory)) {}
   const std::string& directory() const { return directory_; }
 
-  // Unpacks a tar (plain or gzip). INVALID_ARGUMENT: not a tar, an entry that is no plain file or directory or whose
-  // path leaves the directory, no files; RESOURCE_EXHAUSTED: over a limit.
+  // Unpacks a tar (plain or gzip). INVALID_ARGUMENT: not a tar, an entry that is no plain file or directory
+  // or whose path leaves the directory, no files; RESOURCE_EXHAUSTED: over a limit.
   Result<Upload> Unpack(const std::string& tar_file, const UploadLimits& limits);
   // Gives up an upload.
   void Discard(const Upload& upload);

@@ -1,4 +1,5 @@
-// The control plane on a world in memory: the real registry, decisions, loop and deployer; fake processes and time.
+// The control plane on a world in memory: the real registry, decisions, loop and deployer; fake processes and
+// time.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -57,21 +58,31 @@ class Platform {
 
   void Restart() {
     Crash();
-    auto opened = registry::Registry::Open({.path = root_ + "/registry.db", .now = [this] { return clock.WallSeconds(); }, .at_step = {}});
+    auto opened = registry::Registry::Open(
+        {.path = root_ + "/registry.db", .now = [this] { return clock.WallSeconds(); }, .at_step = {}});
     ASSERT_TRUE(opened.ok()) << opened.status().ToString();
     registry = std::move(*opened);
     deploy::ServerOptions servers;
     servers.state_dir = "/s";
     servers.program = "/bin/snug-server";
     deployer = std::make_unique<deploy::LocalDeployer>(world, servers, false, nullptr);
-    reconciler = std::make_unique<Reconciler>(*registry, *deployer, traffic, store, store_mutex, clock, options_);
+    reconciler =
+        std::make_unique<Reconciler>(*registry, *deployer, traffic, store, store_mutex, clock, options_);
   }
 
   void Deploy(const std::string& model, int64_t version, int copies = 1, double share = 0.1) {
     registry::Deployment deployment;
     deployment.model = {model, "default", share, copies, false, clock.WallSeconds()};
-    deployment.version = {model, version, "", registry::VersionState::kLive, "echo", "", "engine: echo\n", "sha256:0",
-                          1, clock.WallSeconds()};
+    deployment.version = {model,
+                          version,
+                          "",
+                          registry::VersionState::kLive,
+                          "echo",
+                          "",
+                          "engine: echo\n",
+                          "sha256:0",
+                          1,
+                          clock.WallSeconds()};
     Status status = registry->Deploy(deployment, "test");
     ASSERT_TRUE(status.ok()) << status.ToString();
   }

@@ -29,8 +29,9 @@ Result<Tokens> Tokens::Parse(std::string_view text) {
     std::string token = colon == std::string::npos ? line : line.substr(colon + 1);
     bool printable = std::ranges::all_of(name + token, [](unsigned char c) { return c > 0x20 && c < 0x7f; });
     if (name.empty() || token.size() < kTokenCharsMin || !printable) {
-      return InvalidArgument("line {}: expected NAME:TOKEN with a token of at least {} characters, without spaces",
-                             number, kTokenCharsMin);
+      return InvalidArgument(
+          "line {}: expected NAME:TOKEN with a token of at least {} characters, without spaces", number,
+          kTokenCharsMin);
     }
     tokens.entries_.push_back({name, token});
   }

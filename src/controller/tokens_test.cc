@@ -6,7 +6,9 @@
 namespace snug::controller {
 namespace {
 
-TEST(Tokens, NoneMeansLocal) { EXPECT_EQ(Tokens().Who(""), "local"); }
+TEST(Tokens, NoneMeansLocal) {
+  EXPECT_EQ(Tokens().Who(""), "local");
+}
 
 TEST(Tokens, NamesWhoSentThem) {
   auto tokens = Tokens::Parse("# people\nalice:0123456789abcdef\r\n\nfedcba9876543210\n");

@@ -30,8 +30,8 @@ using Archive = std::unique_ptr<archive, ArchiveCloser>;
 
 Status Broken(archive* a, const char* what) {
   const char* text = archive_error_string(a);
-  return InvalidArgument("the upload is not a whole tar: {} ({}); send the output of `tar -c`, plain or gzip", what,
-                         text == nullptr ? "no details" : text);
+  return InvalidArgument("the upload is not a whole tar: {} ({}); send the output of `tar -c`, plain or gzip",
+                         what, text == nullptr ? "no details" : text);
 }
 
 class Unpacker {
@@ -59,9 +59,10 @@ class Unpacker {
     bool linked = archive_entry_hardlink(entry) != nullptr || archive_entry_symlink(entry) != nullptr;
     auto type = archive_entry_filetype(entry);
     if (linked || (type != AE_IFREG && type != AE_IFDIR)) {
-      return InvalidArgument("the upload holds {}, which is a link or a device; only files and directories are taken "
-                             "(tar's option --dereference replaces links by what they point to)",
-                             path);
+      return InvalidArgument(
+          "the upload holds {}, which is a link or a device; only files and directories are taken "
+          "(tar's option --dereference replaces links by what they point to)",
+          path);
     }
     if (++entries_ > limits_.files_max) {
       return Error(Code::kResourceExhausted, "the upload holds more than {} files", limits_.files_max);
@@ -171,8 +172,10 @@ Result<std::string> CheckEntryPath(std::string_view path, int depth_max) {
     path.remove_prefix(std::min(end + 1, path.size()));
     if (part.empty() || part == ".") continue;
     if (part == "..") return InvalidArgument("the upload holds a path with \"..\"");
-    if (part.size() > kPathPartCharsMax) return InvalidArgument("the upload holds a name of over {} characters", kPathPartCharsMax);
-    if (++depth > depth_max) return InvalidArgument("the upload is nested deeper than {} directories", depth_max);
+    if (part.size() > kPathPartCharsMax)
+      return InvalidArgument("the upload holds a name of over {} characters", kPathPartCharsMax);
+    if (++depth > depth_max)
+      return InvalidArgument("the upload is nested deeper than {} directories", depth_max);
     clean.append(clean.empty() ? "" : "/").append(part);
   }
   return clean;

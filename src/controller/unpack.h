@@ -10,12 +10,12 @@
 
 namespace snug::controller {
 
-// Unpacks into `directory`, which exists and is empty. Every file is synced. See Store::Unpack for the errors; what was
-// unpacked before an error is left for the caller to remove.
+// Unpacks into `directory`, which exists and is empty. Every file is synced. See Store::Unpack for the
+// errors; what was unpacked before an error is left for the caller to remove.
 Status UnpackTar(const std::string& tar_file, const std::string& directory, const UploadLimits& limits);
 
-// The path of an entry, checked: relative, no "..", no empty or overlong part. "./a//b/" becomes "a/b"; the root itself
-// becomes "".
+// The path of an entry, checked: relative, no "..", no empty or overlong part. "./a//b/" becomes "a/b"; the
+// root itself becomes "".
 Result<std::string> CheckEntryPath(std::string_view path, int depth_max);
 
 struct TreeDigest {

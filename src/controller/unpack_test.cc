@@ -39,7 +39,8 @@ class StoreTest : public ::testing::Test {
 };
 
 TEST_F(StoreTest, AnUploadIsUnpackedDigestedAndPutInItsPlace) {
-  auto upload = Unpack({{"model.yaml", "engine: echo\n"}, {"saved_model.pb", "abc"}, {"variables/v", "12345"}});
+  auto upload =
+      Unpack({{"model.yaml", "engine: echo\n"}, {"saved_model.pb", "abc"}, {"variables/v", "12345"}});
   ASSERT_TRUE(upload.ok()) << upload.status().ToString();
   EXPECT_EQ(upload->model_yaml, "engine: echo\n");
   EXPECT_EQ(upload->files, 2);
@@ -67,10 +68,11 @@ TEST_F(StoreTest, NothingEscapes) {
     TarEntry entry;
     const char* says;
   };
-  for (const Case& c : {Case{{"../evil", "x"}, "\"..\""}, Case{{"a/../../evil", "x"}, "\"..\""},
-                        Case{{"/etc/evil", "x"}, "absolute"}, Case{{"link", "", AE_IFLNK, "/etc/passwd"}, "link"},
-                        Case{{"device", "", AE_IFCHR}, "device"}, Case{{"pipe", "", AE_IFIFO}, "device"},
-                        Case{{"hard", "", AE_IFREG, "", "model.onnx"}, "link"}}) {
+  for (const Case& c :
+       {Case{{"../evil", "x"}, "\"..\""}, Case{{"a/../../evil", "x"}, "\"..\""},
+        Case{{"/etc/evil", "x"}, "absolute"}, Case{{"link", "", AE_IFLNK, "/etc/passwd"}, "link"},
+        Case{{"device", "", AE_IFCHR}, "device"}, Case{{"pipe", "", AE_IFIFO}, "device"},
+        Case{{"hard", "", AE_IFREG, "", "model.onnx"}, "link"}}) {
     auto upload = Unpack({{"model.onnx", "m"}, c.entry});
     ASSERT_FALSE(upload.ok()) << c.entry.path;
     EXPECT_EQ(upload.status().code(), Code::kInvalidArgument);
@@ -86,8 +88,10 @@ TEST_F(StoreTest, AFileUnderAFileOrTwiceIsRefused) {
 }
 
 TEST_F(StoreTest, LimitsHold) {
-  EXPECT_EQ(Unpack({{"a", std::string(1000, 'x')}}, {.bytes_max = 999}).status().code(), Code::kResourceExhausted);
-  EXPECT_EQ(Unpack({{"a", ""}, {"b", ""}, {"c", ""}}, {.files_max = 2}).status().code(), Code::kResourceExhausted);
+  EXPECT_EQ(Unpack({{"a", std::string(1000, 'x')}}, {.bytes_max = 999}).status().code(),
+            Code::kResourceExhausted);
+  EXPECT_EQ(Unpack({{"a", ""}, {"b", ""}, {"c", ""}}, {.files_max = 2}).status().code(),
+            Code::kResourceExhausted);
   EXPECT_FALSE(Unpack({{"a/b/c/d", ""}}, {.depth_max = 3}).ok());
   EXPECT_FALSE(Unpack({}).ok()) << "empty";
   EXPECT_FALSE(Unpack({{"model.yaml", "engine: echo\n"}}).ok()) << "no files of a model";

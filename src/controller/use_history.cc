@@ -7,7 +7,8 @@
 namespace snug::controller {
 
 void UseHistory::Load(std::span<const registry::UseRow> rows) {
-  for (const auto& row : rows) groups_[row.group].buckets[row.start] = {row.cpu_seconds, row.wall_seconds, false};
+  for (const auto& row : rows)
+    groups_[row.group].buckets[row.start] = {row.cpu_seconds, row.wall_seconds, false};
 }
 
 void UseHistory::Observe(const std::string& group_id, int64_t pid, double cpu_seconds, double now) {
@@ -28,7 +29,9 @@ void UseHistory::Observe(const std::string& group_id, int64_t pid, double cpu_se
   group.buckets.erase(group.buckets.begin(), group.buckets.lower_bound(start - kUseWindowSeconds));
 }
 
-void UseHistory::Forget(const std::string& group) { groups_.erase(group); }
+void UseHistory::Forget(const std::string& group) {
+  groups_.erase(group);
+}
 
 double UseHistory::Ratio(const std::string& group, double cores) const {
   auto it = groups_.find(group);

@@ -1,5 +1,5 @@
-// How much CPU each group used, over up to 24 hours, in buckets of five minutes: 58.com's "measured use". Pure: time
-// comes as an argument.
+// How much CPU each group used, over up to 24 hours, in buckets of five minutes: 58.com's "measured use".
+// Pure: time comes as an argument.
 #pragma once
 
 #include <cstdint>

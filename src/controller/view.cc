@@ -9,8 +9,8 @@ using registry::Tables;
 using registry::VersionRow;
 using registry::VersionState;
 
-const deploy::ObservedServer* FindServer(const Tables& tables, const Knowledge& knowledge, const std::string& group,
-                                         std::string* id) {
+const deploy::ObservedServer* FindServer(const Tables& tables, const Knowledge& knowledge,
+                                         const std::string& group, std::string* id) {
   auto row = std::ranges::find(tables.servers, group, &registry::ServerRow::group);
   if (row == tables.servers.end()) return nullptr;
   *id = row->id;
@@ -54,7 +54,8 @@ State LiveState(const std::vector<const CopyView*>& copies, int wanted, const st
   if (count("READY") >= wanted) return State::kReady;
   for (const char* state : {"FAILED", "PENDING", "LOADING"}) {
     for (const CopyView* copy : copies) {
-      if (reason->empty() && copy->state == state) *reason = fmt::format("copy in {}: {}", copy->id.group, copy->reason);
+      if (reason->empty() && copy->state == state)
+        *reason = fmt::format("copy in {}: {}", copy->id.group, copy->reason);
     }
   }
   if (!unplaced.empty()) *reason = unplaced + (reason->empty() ? "" : "; " + *reason);
@@ -90,7 +91,8 @@ void SumUp(ModelView* model) {
     const VersionView* version = model->Version(row.version);
     if (version != nullptr && row.weight > 0) routed.push_back(version);
   }
-  bool removing = std::ranges::all_of(model->versions, [](const auto& v) { return v.state == State::kRemoving; });
+  bool removing =
+      std::ranges::all_of(model->versions, [](const auto& v) { return v.state == State::kRemoving; });
   if (removing) {
     model->state = State::kRemoving;
     return;
@@ -104,7 +106,8 @@ void SumUp(ModelView* model) {
   bool some_serve = false;
   for (const VersionView* version : routed) {
     some_serve = some_serve || version->state == State::kReady || version->state == State::kDegraded;
-    bool worse = version->state != State::kReady && (model->state == State::kReady || version->state == State::kFailed);
+    bool worse = version->state != State::kReady &&
+                 (model->state == State::kReady || version->state == State::kFailed);
     if (!worse) continue;
     model->state = version->state;
     model->reason = fmt::format("version {}: {}", version->row->version, version->reason);
@@ -143,7 +146,8 @@ ModelView MakeModelView(const Tables& tables, const Knowledge& knowledge, const 
   view.route = EffectiveRoute(tables, knowledge.observed, model);
   for (const auto& row : view.route) {
     if (row.weight == 0) continue;
-    view.copies_ready += static_cast<int>(ReadyCopies(tables, knowledge.observed, model.name, row.version).size());
+    view.copies_ready +=
+        static_cast<int>(ReadyCopies(tables, knowledge.observed, model.name, row.version).size());
   }
   SumUp(&view);
   return view;

@@ -52,6 +52,7 @@ struct Knowledge {
 };
 
 // `tables` must outlive the view.
-ModelView MakeModelView(const registry::Tables& tables, const Knowledge& knowledge, const registry::ModelRow& model);
+ModelView MakeModelView(const registry::Tables& tables, const Knowledge& knowledge,
+                        const registry::ModelRow& model);
 
 }  // namespace snug::controller

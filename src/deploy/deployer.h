@@ -1,5 +1,5 @@
-// What a deployer is asked for and what it reports. The controller decides over these values; a deployer (local
-// processes here, Kubernetes later) makes them true.
+// What a deployer is asked for and what it reports. The controller decides over these values; a deployer
+// (local processes here, Kubernetes later) makes them true.
 #pragma once
 
 #include <cstdint>
@@ -71,8 +71,8 @@ struct ObservedServer {
 };
 
 struct ObservedState {
-  // False until every server that was found running at the start has been asked once (or has had its time): before
-  // that, absence means nothing.
+  // False until every server that was found running at the start has been asked once (or has had its time):
+  // before that, absence means nothing.
   bool complete = false;
   std::map<std::string, ObservedServer> servers;
   std::vector<std::string> warnings;
@@ -84,8 +84,8 @@ class Deployer {
   virtual ~Deployer() = default;
   // The newest that is known, at once: never waits for a process or the network.
   virtual ObservedState Observe() = 0;
-  // Takes the wish and returns at once; idempotent. What cannot be done yet is tried again until it is done or no
-  // longer wanted.
+  // Takes the wish and returns at once; idempotent. What cannot be done yet is tried again until it is done
+  // or no longer wanted.
   virtual void Apply(const DesiredState& desired) = 0;
 };
 

@@ -13,7 +13,9 @@ bool Under(const std::string& path, const std::string& directory) {
   return path == directory || path.starts_with(directory + "/");
 }
 
-os::HttpResponse Reply(int status, std::string body) { return {status, {}, std::move(body)}; }
+os::HttpResponse Reply(int status, std::string body) {
+  return {status, {}, std::move(body)};
+}
 
 }  // namespace
 
@@ -42,8 +44,10 @@ void FakeOutside::Tick(Duration by) {
     if (!process.alive) continue;
     if (process.rest_port == 0 && !process.Flag("--ready-file").empty()) {
       process.rest_port = next_port_++;
-      files_[process.Flag("--ready-file")] =
-          nlohmann::json{{"pid", pid}, {"grpc_port", process.rest_port + 10000}, {"rest_port", process.rest_port}}.dump();
+      files_[process.Flag("--ready-file")] = nlohmann::json{
+          {"pid", pid},
+          {"grpc_port", process.rest_port + 10000},
+          {"rest_port", process.rest_port}}.dump();
     }
     for (auto& [key, loaded] : process.models) {
       if (loaded.steps_left == 0 || --loaded.steps_left > 0) continue;
@@ -91,7 +95,9 @@ Status FakeOutside::Signal(const os::ProcessId& process, int signal) {
   });
 }
 
-Result<TreeUsage> FakeOutside::Usage(const os::ProcessId&) { return TreeUsage{1.5, 1 << 20}; }
+Result<TreeUsage> FakeOutside::Usage(const os::ProcessId&) {
+  return TreeUsage{1.5, 1 << 20};
+}
 
 Result<std::vector<FoundProcess>> FakeOutside::Processes() {
   std::vector<FoundProcess> found;
@@ -153,7 +159,8 @@ Result<os::HttpResponse> FakeOutside::Http(const os::HttpRequest& request) {
 
 Status FakeOutside::Load(Process& process, const std::string& model, int64_t version) {
   std::string directory = process.Flag("--models") + "/" + model;
-  if (!files_.contains(directory + "/model.yaml") || !files_.contains(fmt::format("{}/{}", directory, version))) {
+  if (!files_.contains(directory + "/model.yaml") ||
+      !files_.contains(fmt::format("{}/{}", directory, version))) {
     return NotFound("no such version");
   }
   for (const auto& [key, loaded] : process.models) {
@@ -168,8 +175,12 @@ os::HttpResponse FakeOutside::Answer(Process& process, const os::HttpRequest& re
   if (request.url.ends_with("/v2/repository/index")) {
     nlohmann::json index = nlohmann::json::array();
     for (const auto& [key, loaded] : process.models) {
-      index.push_back({{"name", key.first}, {"version", std::to_string(key.second)}, {"state", loaded.state},
-                       {"reason", loaded.reason}, {"memory_bytes", 1000}, {"description", "fake 1.0"}});
+      index.push_back({{"name", key.first},
+                       {"version", std::to_string(key.second)},
+                       {"state", loaded.state},
+                       {"reason", loaded.reason},
+                       {"memory_bytes", 1000},
+                       {"description", "fake 1.0"}});
     }
     return Reply(200, index.dump());
   }

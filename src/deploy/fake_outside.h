@@ -1,5 +1,6 @@
-// A world for tests: processes, files and servers in memory, on a clock that the test moves. Every effect can fail,
-// and at any effect the test can make us "crash" (an exception that the test catches; what was done stays done).
+// A world for tests: processes, files and servers in memory, on a clock that the test moves. Every effect can
+// fail, and at any effect the test can make us "crash" (an exception that the test catches; what was done
+// stays done).
 #pragma once
 
 #include <gtest/gtest.h>

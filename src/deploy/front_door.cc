@@ -26,7 +26,9 @@ FrontDoor::FrontDoor(Outside& outside, FrontDoorOptions options)
       options_(std::move(options)),
       keeper_(outside, "front-door", options_.state_dir + "/run/front-door.json") {}
 
-std::string FrontDoor::log_file() const { return options_.state_dir + "/envoy/envoy.log"; }
+std::string FrontDoor::log_file() const {
+  return options_.state_dir + "/envoy/envoy.log";
+}
 
 void FrontDoor::Adopt(std::span<const FoundProcess> found) {
   keeper_.Adopt("--config-path", options_.config_file, found);
@@ -81,7 +83,8 @@ Duration FrontDoor::Run() {
   }
   if (now - last_good_ > kHungMax) keeper_.Kill("the front door has not answered for too long; see its log");
   if (ready_) keeper_.Healthy();
-  Publish(ready_ ? ProcessState::kReady : ProcessState::kStarting, ready_ ? "" : "the front door is not ready yet");
+  Publish(ready_ ? ProcessState::kReady : ProcessState::kStarting,
+          ready_ ? "" : "the front door is not ready yet");
   return ready_ ? kStepIdle : kStepStarting;
 }
 

@@ -1,5 +1,5 @@
-// Keeps the front door's process (Envoy) running: the command and its configuration are given, what they mean is
-// routing's affair. A process that was started with another configuration is replaced.
+// Keeps the front door's process (Envoy) running: the command and its configuration are given, what they mean
+// is routing's affair. A process that was started with another configuration is replaced.
 //
 // Step is called by one thread; the rest is thread-safe.
 #pragma once
@@ -23,8 +23,9 @@ struct FrontDoorOptions {
   std::string admin_file;  // the process writes "127.0.0.1:PORT" there
 };
 
-inline constexpr Duration kFrontDoorDrain = std::chrono::milliseconds(500);  // from closing the listener to SIGTERM
-inline constexpr Duration kFrontDoorGrace = std::chrono::seconds(3);         // from SIGTERM to SIGKILL
+inline constexpr Duration kFrontDoorDrain =
+    std::chrono::milliseconds(500);                                   // from closing the listener to SIGTERM
+inline constexpr Duration kFrontDoorGrace = std::chrono::seconds(3);  // from SIGTERM to SIGKILL
 
 class FrontDoor {
  public:

@@ -13,40 +13,54 @@ constexpr auto kStopPollPeriod = std::chrono::milliseconds(10);
 
 // What our ids look like; anything else in our directories is left alone.
 bool IsServerId(std::string_view id) {
-  return !id.empty() && id.size() <= 64 && id[0] == 'g' && id.find_first_not_of("g0123456789-") == std::string::npos;
+  return !id.empty() && id.size() <= 64 && id[0] == 'g' &&
+         id.find_first_not_of("g0123456789-") == std::string::npos;
 }
 
 }  // namespace
 
 std::string_view Name(ProcessState state) {
   switch (state) {
-    case ProcessState::kStopped: return "STOPPED";
-    case ProcessState::kStarting: return "STARTING";
-    case ProcessState::kReady: return "READY";
-    case ProcessState::kUnreachable: return "UNREACHABLE";
-    case ProcessState::kBackoff: return "BACKOFF";
-    case ProcessState::kStopping: return "STOPPING";
+    case ProcessState::kStopped:
+      return "STOPPED";
+    case ProcessState::kStarting:
+      return "STARTING";
+    case ProcessState::kReady:
+      return "READY";
+    case ProcessState::kUnreachable:
+      return "UNREACHABLE";
+    case ProcessState::kBackoff:
+      return "BACKOFF";
+    case ProcessState::kStopping:
+      return "STOPPING";
   }
   return "STOPPED";
 }
 
 std::string_view Name(CopyState state) {
   switch (state) {
-    case CopyState::kPending: return "PENDING";
-    case CopyState::kLoading: return "LOADING";
-    case CopyState::kReady: return "READY";
-    case CopyState::kFailed: return "FAILED";
-    case CopyState::kUnloading: return "DRAINING";
+    case CopyState::kPending:
+      return "PENDING";
+    case CopyState::kLoading:
+      return "LOADING";
+    case CopyState::kReady:
+      return "READY";
+    case CopyState::kFailed:
+      return "FAILED";
+    case CopyState::kUnloading:
+      return "DRAINING";
   }
   return "PENDING";
 }
 
 const ObservedCopy* ObservedServer::Copy(std::string_view model, int64_t version) const {
-  auto it = std::ranges::find_if(copies, [&](const auto& c) { return c.model == model && c.version == version; });
+  auto it =
+      std::ranges::find_if(copies, [&](const auto& c) { return c.model == model && c.version == version; });
   return it == copies.end() ? nullptr : &*it;
 }
 
-LocalDeployer::LocalDeployer(Outside& outside, ServerOptions options, bool threads, std::function<void()> on_change)
+LocalDeployer::LocalDeployer(Outside& outside, ServerOptions options, bool threads,
+                             std::function<void()> on_change)
     : outside_(outside), options_(std::move(options)), threads_(threads), on_change_(std::move(on_change)) {
   auto found = outside_.Processes();
   if (!found.ok()) log::Warning("processes cannot be listed", {{"why", found.status().text()}});
@@ -58,7 +72,8 @@ LocalDeployer::LocalDeployer(Outside& outside, ServerOptions options, bool threa
     servers_[id] = server;
   }
   for (auto& [id, server] : servers_) {
-    if (threads_) server->looper = std::make_unique<Looper>([this, raw = server.get()] { return StepOne(*raw); });
+    if (threads_)
+      server->looper = std::make_unique<Looper>([this, raw = server.get()] { return StepOne(*raw); });
   }
 }
 

@@ -1,5 +1,5 @@
-// The deployer of one machine: a snug-server process for each desired server, started, watched, adopted after our own
-// restart, and stopped when no longer wanted.
+// The deployer of one machine: a snug-server process for each desired server, started, watched, adopted after
+// our own restart, and stopped when no longer wanted.
 #pragma once
 
 #include <functional>
@@ -20,8 +20,9 @@ inline constexpr size_t kServersMax = 256;  // each has a thread here
 
 class LocalDeployer final : public Deployer {
  public:
-  // Adopts all servers of this state directory that run already. `on_change` is called (on any thread, without locks
-  // held) when an observation changed that traffic depends on. Without `threads` nothing moves but by StepAll().
+  // Adopts all servers of this state directory that run already. `on_change` is called (on any thread,
+  // without locks held) when an observation changed that traffic depends on. Without `threads` nothing moves
+  // but by StepAll().
   LocalDeployer(Outside& outside, ServerOptions options, bool threads, std::function<void()> on_change);
   ~LocalDeployer() override;
 
@@ -31,13 +32,14 @@ class LocalDeployer final : public Deployer {
   // One step of every server, on the caller's thread; only without threads.
   void StepAll();
 
-  // Stops all servers but keeps their directories: the next start finds the same desired state. False when some
-  // still run after `limit`.
+  // Stops all servers but keeps their directories: the next start finds the same desired state. False when
+  // some still run after `limit`.
   bool StopAll(Duration limit);
 
  private:
   struct Server {
-    Server(Outside& outside, const ServerOptions& options, const std::string& id) : agent(outside, options, id) {}
+    Server(Outside& outside, const ServerOptions& options, const std::string& id)
+        : agent(outside, options, id) {}
     ServerAgent agent;
     uint64_t changes_seen = 0;
     std::unique_ptr<Looper> looper;  // last: stops before the agent goes

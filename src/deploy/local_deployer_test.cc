@@ -138,7 +138,8 @@ TEST_F(LocalDeployerTest, AHungServerLosesItsTrafficAndIsKilled) {
   Steps(12);
   world_.At(deployer_->Observe().servers["g1-0"].process.pid).hung = true;
   Steps(10);
-  EXPECT_EQ(deployer_->Observe().servers["g1-0"].process.state, ProcessState::kReady) << "a pause is no failure";
+  EXPECT_EQ(deployer_->Observe().servers["g1-0"].process.state, ProcessState::kReady)
+      << "a pause is no failure";
   Steps(100);
   EXPECT_EQ(deployer_->Observe().servers["g1-0"].process.state, ProcessState::kUnreachable);
   Steps(600);

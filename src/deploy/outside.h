@@ -1,5 +1,5 @@
-// The one seam between the local deployer and the world: processes, files, HTTP, time. Tests put a world of their own
-// here, and stop the deployer between any two effects.
+// The one seam between the local deployer and the world: processes, files, HTTP, time. Tests put a world of
+// their own here, and stop the deployer between any two effects.
 #pragma once
 
 #include <memory>

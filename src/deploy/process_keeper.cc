@@ -19,7 +19,8 @@ void ProcessKeeper::Adopt(const std::string& identity_flag, const std::string& i
                           std::span<const FoundProcess> found) {
   if (auto text = outside_.ReadFile(record_file_); text.ok()) {
     auto record = ParseRecord(*text);
-    if (record.ok() && record->process.pid != 0 && outside_.IsAlive(record->process)) process_ = record->process;
+    if (record.ok() && record->process.pid != 0 && outside_.IsAlive(record->process))
+      process_ = record->process;
     if (record.ok()) fingerprint_ = record->fingerprint;
   }
   for (const FoundProcess& candidate : found) {
@@ -28,7 +29,8 @@ void ProcessKeeper::Adopt(const std::string& identity_flag, const std::string& i
       process_ = candidate.id;
       continue;
     }
-    log::Warning("a second process of the same name is killed", {{"id", id_}, {"pid", std::to_string(candidate.id.pid)}});
+    log::Warning("a second process of the same name is killed",
+                 {{"id", id_}, {"pid", std::to_string(candidate.id.pid)}});
     (void)outside_.Signal(candidate.id, SIGKILL);
   }
   if (!process_) return;

@@ -1,8 +1,9 @@
-// Keeps one process running, or stopped, in small steps, so that a crash of ours between any two of them heals.
+// Keeps one process running, or stopped, in small steps, so that a crash of ours between any two of them
+// heals.
 //
-// The order at a start: record "about to start" → spawn → record the pid. Whoever comes after us finds the process by
-// its record, or, when we died before the second record, by an argument that names our state directory. Two processes
-// under one name end with one of them killed.
+// The order at a start: record "about to start" → spawn → record the pid. Whoever comes after us finds the
+// process by its record, or, when we died before the second record, by an argument that names our state
+// directory. Two processes under one name end with one of them killed.
 //
 // Not thread-safe: one thread steps it.
 #pragma once
@@ -18,10 +19,11 @@ namespace snug::deploy {
 
 struct Command {
   os::SpawnOptions spawn;
-  // An argument and its value that only our process of this name has, such as --ready-file DIR/servers/g1-0/ready.json.
+  // An argument and its value that only our process of this name has, such as --ready-file
+  // DIR/servers/g1-0/ready.json.
   std::string identity_flag;
   std::string identity_value;
-  std::string fingerprint;              // a running process with another one is replaced; empty: never
+  std::string fingerprint;               // a running process with another one is replaced; empty: never
   std::vector<std::string> stale_files;  // removed before each start
 };
 

@@ -58,7 +58,8 @@ std::optional<ProcessStat> ReadStat(pid_t pid) {
                      static_cast<uint64_t>(resident) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE))};
 }
 
-// A snapshot of /proc, shared by all who ask within a second: reading it is linear in the machine's processes.
+// A snapshot of /proc, shared by all who ask within a second: reading it is linear in the machine's
+// processes.
 class ProcessTable {
  public:
   Result<TreeUsage> Usage(const os::ProcessId& process) {
@@ -157,6 +158,8 @@ class TheOutside final : public Outside {
 
 }  // namespace
 
-std::unique_ptr<Outside> RealOutside() { return std::make_unique<TheOutside>(); }
+std::unique_ptr<Outside> RealOutside() {
+  return std::make_unique<TheOutside>();
+}
 
 }  // namespace snug::deploy

@@ -11,7 +11,9 @@ namespace {
 constexpr uint64_t kAnswerBytesMax = uint64_t{16} << 20;
 
 // Close to the event at first, seldom later: adds a tenth to what is waited for.
-Duration Pace(Duration waited) { return std::clamp(waited / 10, kStepMin, kStepMax); }
+Duration Pace(Duration waited) {
+  return std::clamp(waited / 10, kStepMin, kStepMax);
+}
 
 bool SameForTraffic(const ObservedServer& a, const ObservedServer& b) {
   return a.process.state == b.process.state && a.process.pid == b.process.pid && a.grpc_port == b.grpc_port &&
@@ -140,16 +142,33 @@ Command ServerAgent::MakeCommand(const DesiredServer& desired) {
     std::lock_guard lock(mutex_);
     if (!made.ok()) warning_ = "CPU limits of servers are not enforced: " + made.status().text();
   }
-  int threads = options_.threads > 0 ? options_.threads : std::max(1, static_cast<int>(std::ceil(desired.cores)));
+  int threads =
+      options_.threads > 0 ? options_.threads : std::max(1, static_cast<int>(std::ceil(desired.cores)));
   Command command;
   command.identity_flag = "--ready-file";
   command.identity_value = Path("ready.json");
   command.stale_files = {command.identity_value};
-  command.spawn.argv = {options_.program, "--server-id", id_, "--models", Path("models"), "--control", "explicit",
-                        "--address", options_.address, "--grpc-port", "0", "--rest-port", "0",
-                        "--threads", std::to_string(threads), "--cache", options_.state_dir + "/cache",
-                        "--drain-seconds", std::to_string(options_.drain_seconds),
-                        "--ready-file", command.identity_value};
+  command.spawn.argv = {options_.program,
+                        "--server-id",
+                        id_,
+                        "--models",
+                        Path("models"),
+                        "--control",
+                        "explicit",
+                        "--address",
+                        options_.address,
+                        "--grpc-port",
+                        "0",
+                        "--rest-port",
+                        "0",
+                        "--threads",
+                        std::to_string(threads),
+                        "--cache",
+                        options_.state_dir + "/cache",
+                        "--drain-seconds",
+                        std::to_string(options_.drain_seconds),
+                        "--ready-file",
+                        command.identity_value};
   if (!options_.plugins_dir.empty()) {
     command.spawn.argv.insert(command.spawn.argv.end(), {"--plugins", options_.plugins_dir});
   }
@@ -177,13 +196,14 @@ bool ServerAgent::Probe() {
               });
   if (idle && now - last_probe_ < kProbePeriod) return true;
   last_probe_ = now;
-  auto response = outside_.Http({.method = "POST",
-                                 .url = fmt::format("http://{}:{}/v2/repository/index", options_.address, ports_->rest_port),
-                                 .headers = {{"Content-Type", "application/json"}},
-                                 .body = "{}",
-                                 .body_file = {},
-                                 .timeout = kProbeTimeout,
-                                 .response_bytes_max = kAnswerBytesMax});
+  auto response = outside_.Http(
+      {.method = "POST",
+       .url = fmt::format("http://{}:{}/v2/repository/index", options_.address, ports_->rest_port),
+       .headers = {{"Content-Type", "application/json"}},
+       .body = "{}",
+       .body_file = {},
+       .timeout = kProbeTimeout,
+       .response_bytes_max = kAnswerBytesMax});
   refused_ = !response.ok() && response.status().code() == Code::kUnavailable;
   if (!response.ok() || response->status != 200) return false;
   auto index = ParseIndex(response->body);
@@ -196,7 +216,8 @@ bool ServerAgent::Probe() {
 
 const IndexEntry* ServerAgent::Find(const std::string& model, int64_t version) const {
   if (!index_) return nullptr;
-  auto it = std::ranges::find_if(*index_, [&](const auto& e) { return e.name == model && e.version == version; });
+  auto it =
+      std::ranges::find_if(*index_, [&](const auto& e) { return e.name == model && e.version == version; });
   return it == index_->end() ? nullptr : &*it;
 }
 
@@ -256,11 +277,14 @@ ObservedCopy ServerAgent::LoadAgain(const DesiredCopy& copy, ObservedCopy seen) 
   if (attempt.requested) {
     const IndexEntry* entry = Find(copy.model, copy.version);
     attempt.requested = false;
-    attempt.reason = entry != nullptr && !entry->reason.empty() ? entry->reason : "the server did not load it";
+    attempt.reason =
+        entry != nullptr && !entry->reason.empty() ? entry->reason : "the server did not load it";
     attempt.next = now + attempt.delay;
     attempt.delay = std::min(attempt.delay * 2, kLoadRetryMax);
-    log::Warning("model not loaded", {{"server", id_}, {"model", copy.model},
-                                      {"version", std::to_string(copy.version)}, {"why", attempt.reason}});
+    log::Warning("model not loaded", {{"server", id_},
+                                      {"model", copy.model},
+                                      {"version", std::to_string(copy.version)},
+                                      {"why", attempt.reason}});
   }
   seen.reason = attempt.reason;
   seen.state = attempt.reason.empty() ? CopyState::kPending : CopyState::kFailed;
@@ -305,16 +329,15 @@ Status ServerAgent::Prepare(const DesiredCopy& copy) {
 }
 
 Status ServerAgent::Ask(const std::string& model, int64_t version, const char* verb) {
-  SNUG_ASSIGN_OR_RETURN(
-      os::HttpResponse response,
-      outside_.Http({.method = "POST",
-                     .url = fmt::format("http://{}:{}/v2/repository/models/{}/{}", options_.address, ports_->rest_port,
-                                        model, verb),
-                     .headers = {{"Content-Type", "application/json"}},
-                     .body = VersionBody(version),
-                     .body_file = {},
-                     .timeout = kProbeTimeout,
-                     .response_bytes_max = kAnswerBytesMax}));
+  SNUG_ASSIGN_OR_RETURN(os::HttpResponse response,
+                        outside_.Http({.method = "POST",
+                                       .url = fmt::format("http://{}:{}/v2/repository/models/{}/{}",
+                                                          options_.address, ports_->rest_port, model, verb),
+                                       .headers = {{"Content-Type", "application/json"}},
+                                       .body = VersionBody(version),
+                                       .body_file = {},
+                                       .timeout = kProbeTimeout,
+                                       .response_bytes_max = kAnswerBytesMax}));
   if (response.status == 200) return {};
   return Unavailable("{}", ErrorText(response.body));
 }
@@ -323,15 +346,16 @@ void ServerAgent::UnloadOthers(const std::set<Key>& wanted, std::vector<Observed
   for (const IndexEntry& entry : *index_) {
     Key key{entry.name, entry.version};
     if (wanted.contains(key) || entry.state == IndexState::kUnavailable) continue;
-    copies->push_back({entry.name, entry.version, CopyState::kUnloading, "it leaves this server", entry.memory_bytes,
-                       entry.description});
+    copies->push_back({entry.name, entry.version, CopyState::kUnloading, "it leaves this server",
+                       entry.memory_bytes, entry.description});
     auto asked = unloads_.find(key);
     bool again = asked == unloads_.end() || outside_.Now() - asked->second > kUnloadRetry;
     if (!again || entry.state == IndexState::kUnloading) continue;
     if (Ask(entry.name, entry.version, "unload").ok()) unloads_[key] = outside_.Now();
     last_probe_ = {};
   }
-  std::erase_if(unloads_, [&](const auto& item) { return Find(item.first.first, item.first.second) == nullptr; });
+  std::erase_if(unloads_,
+                [&](const auto& item) { return Find(item.first.first, item.first.second) == nullptr; });
 }
 
 void ServerAgent::RemoveLeftovers(const std::set<std::string>& models) {
@@ -352,7 +376,8 @@ void ServerAgent::MeasureUse() {
 
 void ServerAgent::Publish(ProcessState state, std::string reason) {
   ObservedServer next;
-  next.process = {state, std::move(reason), keeper_.process() ? keeper_.process()->pid : 0, keeper_.restarts()};
+  next.process = {state, std::move(reason), keeper_.process() ? keeper_.process()->pid : 0,
+                  keeper_.restarts()};
   next.host = options_.address;
   if (ports_) {
     next.grpc_port = ports_->grpc_port;
@@ -365,12 +390,13 @@ void ServerAgent::Publish(ProcessState state, std::string reason) {
   if (next.copies.empty() && index_) {
     for (const IndexEntry& entry : *index_) {
       if (entry.state != IndexState::kReady) continue;
-      next.copies.push_back({entry.name, entry.version, CopyState::kReady, "", entry.memory_bytes, entry.description});
+      next.copies.push_back(
+          {entry.name, entry.version, CopyState::kReady, "", entry.memory_bytes, entry.description});
     }
   }
   std::lock_guard lock(mutex_);
-  bool known = known_ || index_ || refused_ || !keeper_.process() ||
-               outside_.Now() - keeper_.started() > kAdoptionMax;
+  bool known =
+      known_ || index_ || refused_ || !keeper_.process() || outside_.Now() - keeper_.started() > kAdoptionMax;
   if (!SameForTraffic(next, observed_) || known != known_) ++changes_;
   known_ = known;
   observed_ = std::move(next);

@@ -1,5 +1,5 @@
-// Owns one snug-server: its process, its model directory, and which versions it holds. Stepped by one thread; wishes
-// and observations cross from and to others under a lock.
+// Owns one snug-server: its process, its model directory, and which versions it holds. Stepped by one thread;
+// wishes and observations cross from and to others under a lock.
 #pragma once
 
 #include <map>
@@ -24,12 +24,13 @@ struct ServerOptions {
   bool cgroups = true;  // try to make them
 };
 
-inline constexpr Duration kServerStartMax = std::chrono::seconds(60);     // until its ready file is there
+inline constexpr Duration kServerStartMax = std::chrono::seconds(60);  // until its ready file is there
 inline constexpr Duration kProbeTimeout = std::chrono::seconds(2);
 inline constexpr Duration kProbePeriod = std::chrono::milliseconds(500);  // when nothing is under way
-inline constexpr Duration kSilenceMax = std::chrono::seconds(10);         // then its copies leave the front door
-inline constexpr Duration kHungAfter = std::chrono::seconds(60);          // then it is killed
-inline constexpr Duration kAdoptionMax = std::chrono::seconds(5);      // for the first answer of an adopted server
+inline constexpr Duration kSilenceMax = std::chrono::seconds(10);  // then its copies leave the front door
+inline constexpr Duration kHungAfter = std::chrono::seconds(60);   // then it is killed
+inline constexpr Duration kAdoptionMax =
+    std::chrono::seconds(5);  // for the first answer of an adopted server
 inline constexpr Duration kUsagePeriod = std::chrono::seconds(2);
 inline constexpr Duration kLoadRetryFirst = std::chrono::seconds(1);
 inline constexpr Duration kLoadRetryMax = std::chrono::seconds(60);
@@ -52,7 +53,7 @@ class ServerAgent {
   ObservedServer Observe() const;
   // It has answered since it was adopted, does not run, or has had its time.
   bool known() const;
-  bool gone() const;     // kStop or kRemove is done
+  bool gone() const;  // kStop or kRemove is done
   std::string warning() const;
   // Counts up when something changed that traffic or people care about.
   uint64_t changes() const;
@@ -99,8 +100,8 @@ class ServerAgent {
   TimePoint last_probe_{}, last_good_{}, last_usage_{};
   bool refused_ = false;  // the last probe found nobody listening
   std::map<Key, Attempt> attempts_;
-  // The index that was known when a load of the model was asked for last: until a newer one comes, nobody knows what
-  // the server holds of it.
+  // The index that was known when a load of the model was asked for last: until a newer one comes, nobody
+  // knows what the server holds of it.
   std::map<std::string, uint64_t> asked_at_;
   std::map<Key, TimePoint> unloads_;
   std::vector<ObservedCopy> copies_;

@@ -79,12 +79,17 @@ Result<ReadyFile> ParseReadyFile(std::string_view text) {
 Result<std::vector<IndexEntry>> ParseIndex(std::string_view text) {
   SNUG_ASSIGN_OR_RETURN(Json json, ParseJson(text, "model index"));
   if (!json.is_array()) return InvalidArgument("model index: expected an array");
-  if (json.size() > kIndexEntriesMax) return InvalidArgument("model index: over {} entries", kIndexEntriesMax);
+  if (json.size() > kIndexEntriesMax)
+    return InvalidArgument("model index: over {} entries", kIndexEntriesMax);
   std::vector<IndexEntry> entries;
   for (const Json& item : json) {
     if (!item.is_object()) return InvalidArgument("model index: expected objects");
-    IndexEntry entry{Text(item, "name"),   VersionOf(item), StateOf(Text(item, "state")),
-                     Text(item, "reason"), Number(item, "memory_bytes", UINT64_MAX), Text(item, "description")};
+    IndexEntry entry{Text(item, "name"),
+                     VersionOf(item),
+                     StateOf(Text(item, "state")),
+                     Text(item, "reason"),
+                     Number(item, "memory_bytes", UINT64_MAX),
+                     Text(item, "description")};
     // Entries without a version say that the model has none loaded; nothing follows from them.
     if (!entry.name.empty() && entry.version > 0) entries.push_back(std::move(entry));
   }

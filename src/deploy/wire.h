@@ -1,5 +1,5 @@
-// The JSON that the local deployer reads and writes: its process records, a server's ready file and its model index.
-// All of it may come damaged; every parser says what is wrong and never trusts a number.
+// The JSON that the local deployer reads and writes: its process records, a server's ready file and its model
+// index. All of it may come damaged; every parser says what is wrong and never trusts a number.
 #pragma once
 
 #include <cstdint>

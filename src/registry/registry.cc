@@ -20,24 +20,33 @@ using soci::use;
 constexpr int kLockWaitSecondsMax = 5;
 constexpr int kAuditRowsMax = 10000;
 
-std::string Subject(const std::string& model, int64_t version) { return fmt::format("{}@{}", model, version); }
-std::string Subject(const CopyId& copy) { return Subject(copy.model, copy.version); }
+std::string Subject(const std::string& model, int64_t version) {
+  return fmt::format("{}@{}", model, version);
+}
+std::string Subject(const CopyId& copy) {
+  return Subject(copy.model, copy.version);
+}
 
 // What SQLite's error means to whoever asked.
 Status FromSqlite(const soci::sqlite3_soci_error& error, const std::string& path) {
   switch (error.result() & 0xff) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return Error(Code::kDataLoss,
-                   "the registry {} is corrupt ({}): put a backup in its place, or move it away to begin anew", path,
-                   error.what());
-    case SQLITE_CONSTRAINT: return Internal("the registry {} refused the change: {}", path, error.what());
-    case SQLITE_FULL: return Unavailable("no space left for the registry {}", path);
+      return Error(
+          Code::kDataLoss,
+          "the registry {} is corrupt ({}): put a backup in its place, or move it away to begin anew", path,
+          error.what());
+    case SQLITE_CONSTRAINT:
+      return Internal("the registry {} refused the change: {}", path, error.what());
+    case SQLITE_FULL:
+      return Unavailable("no space left for the registry {}", path);
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_READONLY:
-      return Error(Code::kPermissionDenied, "the registry {} cannot be opened for writing: {}", path, error.what());
-    default: return Unavailable("registry {}: {}", path, error.what());
+      return Error(Code::kPermissionDenied, "the registry {} cannot be opened for writing: {}", path,
+                   error.what());
+    default:
+      return Unavailable("registry {}: {}", path, error.what());
   }
 }
 
@@ -59,8 +68,8 @@ class SqlRegistry final : public Registry {
 
   Status OpenFile() {
     return Guarded([&]() -> Status {
-      sql_.open(soci::sqlite3, fmt::format("db={} timeout={} synchronous=full", Quoted(options_.path),
-                                           kLockWaitSecondsMax));
+      sql_.open(soci::sqlite3,
+                fmt::format("db={} timeout={} synchronous=full", Quoted(options_.path), kLockWaitSecondsMax));
       sql_ << "pragma journal_mode=wal";
       sql_ << "pragma synchronous=full";
       sql_ << "pragma foreign_keys=on";
@@ -90,7 +99,8 @@ class SqlRegistry final : public Registry {
       if (auto state = StateOf(row.model, row.version)) return Exists(row, *state);
       PutModel(deployment.model);
       if (!row.label.empty()) {
-        sql_ << "update versions set label = '' where model = :m and label = :l", use(row.model), use(row.label);
+        sql_ << "update versions set label = '' where model = :m and label = :l", use(row.model),
+            use(row.label);
       }
       InsertVersion(row);
       Note(who, "deploy", Subject(row.model, row.version),
@@ -117,7 +127,8 @@ class SqlRegistry final : public Registry {
     });
   }
 
-  Status SetRoute(const std::string& model, std::span<const RouteRow> weights, const std::string& who) override {
+  Status SetRoute(const std::string& model, std::span<const RouteRow> weights,
+                  const std::string& who) override {
     return Transaction([&]() -> Status {
       SNUG_RETURN_IF_ERROR(CheckServed(model));
       for (const RouteRow& row : weights) SNUG_RETURN_IF_ERROR(CheckVersionUsable(model, row.version));
@@ -163,7 +174,8 @@ class SqlRegistry final : public Registry {
       AuditRow row;
       int count = std::clamp(limit, 1, kAuditRowsMax);
       soci::statement statement =
-          (sql_.prepare << "select time, who, action, subject, detail from audit order by rowid desc limit :n",
+          (sql_.prepare
+               << "select time, who, action, subject, detail from audit order by rowid desc limit :n",
            use(count), into(row.time), into(row.who), into(row.action), into(row.subject), into(row.detail));
       for (statement.execute(); statement.fetch();) rows.push_back(row);
       return {};
@@ -245,7 +257,8 @@ class SqlRegistry final : public Registry {
     int known = Migrations().back().number;
     if (have > known) {
       return FailedPrecondition(
-          "the registry {} has schema {}, this program knows {} at most: it was written by a newer Snug; use that one",
+          "the registry {} has schema {}, this program knows {} at most: it was written by a newer Snug; use "
+          "that one",
           options_.path, have, known);
     }
     for (const Migration& migration : Migrations().subspan(static_cast<size_t>(have))) Run(migration);
@@ -257,8 +270,8 @@ class SqlRegistry final : public Registry {
     for (std::string_view statement : migration.statements) sql_ << std::string(statement);
     double now = options_.now();
     std::string name(migration.name);
-    sql_ << "insert into schema_migrations (number, name, applied) values (:n, :m, :t)", use(migration.number),
-        use(name), use(now);
+    sql_ << "insert into schema_migrations (number, name, applied) values (:n, :m, :t)",
+        use(migration.number), use(name), use(now);
     transaction.commit();
     log::Info("registry migrated", {{"schema", std::to_string(migration.number)}, {"what", name}});
   }
@@ -267,7 +280,8 @@ class SqlRegistry final : public Registry {
     ModelRow row;
     int fixed = 0;
     soci::statement statement =
-        (sql_.prepare << "select name, department, share, copies_wanted, route_fixed, created from models order by 1",
+        (sql_.prepare
+             << "select name, department, share, copies_wanted, route_fixed, created from models order by 1",
          into(row.name), into(row.department), into(row.share), into(row.copies_wanted), into(fixed),
          into(row.created));
     for (statement.execute(); statement.fetch();) {
@@ -281,8 +295,9 @@ class SqlRegistry final : public Registry {
     long long version = 0, bytes = 0;
     int state = 0;
     soci::statement statement =
-        (sql_.prepare << "select model, version, label, state, engine, parser, config_yaml, digest, bytes, created "
-                         "from versions order by 1, 2",
+        (sql_.prepare
+             << "select model, version, label, state, engine, parser, config_yaml, digest, bytes, created "
+                "from versions order by 1, 2",
          into(row.model), into(version), into(row.label), into(state), into(row.engine), into(row.parser),
          into(row.config_yaml), into(row.digest), into(bytes), into(row.created));
     for (statement.execute(); statement.fetch();) {
@@ -304,12 +319,13 @@ class SqlRegistry final : public Registry {
   void LoadGroups(Tables* tables) {
     GroupRow group;
     soci::statement groups =
-        (sql_.prepare << "select id, department, cores, created from groups order by length(id), id", into(group.id),
-         into(group.department), into(group.cores), into(group.created));
+        (sql_.prepare << "select id, department, cores, created from groups order by length(id), id",
+         into(group.id), into(group.department), into(group.cores), into(group.created));
     for (groups.execute(); groups.fetch();) tables->groups.push_back(group);
     ServerRow server;
-    soci::statement servers = (sql_.prepare << "select id, group_id, created from servers order by length(id), id",
-                               into(server.id), into(server.group), into(server.created));
+    soci::statement servers =
+        (sql_.prepare << "select id, group_id, created from servers order by length(id), id", into(server.id),
+         into(server.group), into(server.created));
     for (servers.execute(); servers.fetch();) tables->servers.push_back(server);
   }
 
@@ -330,7 +346,8 @@ class SqlRegistry final : public Registry {
   std::optional<VersionState> StateOf(const std::string& model, int64_t version) {
     int state = 0;
     long long number = version;
-    sql_ << "select state from versions where model = :m and version = :v", use(model), use(number), into(state);
+    sql_ << "select state from versions where model = :m and version = :v", use(model), use(number),
+        into(state);
     if (!sql_.got_data()) return std::nullopt;
     return static_cast<VersionState>(state);
   }
@@ -339,14 +356,16 @@ class SqlRegistry final : public Registry {
     bool going = state == VersionState::kDeleting;
     return Error(Code::kAlreadyExists, "model \"{}\" has a version {} {}: {}", row.model, row.version,
                  going ? "that is being removed" : "already",
-                 going ? "wait until it is gone, or leave the number out" : "versions never change; take a new number");
+                 going ? "wait until it is gone, or leave the number out"
+                       : "versions never change; take a new number");
   }
 
   // A model all of whose versions are being deleted counts as gone for new orders.
   Status CheckServed(const std::string& model) {
     long long versions = 0;
     int deleting = static_cast<int>(VersionState::kDeleting);
-    sql_ << "select count(*) from versions where model = :m and state <> :d", use(model), use(deleting), into(versions);
+    sql_ << "select count(*) from versions where model = :m and state <> :d", use(model), use(deleting),
+        into(versions);
     if (versions > 0) return {};
     return NotFound("model \"{}\" is not deployed here", model);
   }
@@ -366,13 +385,15 @@ class SqlRegistry final : public Registry {
     if (update.get_affected_rows() > 0) return;
     sql_ << "insert into models (name, department, share, copies_wanted, route_fixed, created) "
             "values (:n, :d, :s, :c, :f, :t)",
-        use(row.name), use(row.department), use(row.share), use(row.copies_wanted), use(fixed), use(row.created);
+        use(row.name), use(row.department), use(row.share), use(row.copies_wanted), use(fixed),
+        use(row.created);
   }
 
   void InsertVersion(const VersionRow& row) {
     long long version = row.version, bytes = row.bytes;
     int state = static_cast<int>(row.state);
-    sql_ << "insert into versions (model, version, label, state, engine, parser, config_yaml, digest, bytes, created) "
+    sql_ << "insert into versions (model, version, label, state, engine, parser, config_yaml, digest, bytes, "
+            "created) "
             "values (:m, :v, :l, :s, :e, :p, :y, :d, :b, :t)",
         use(row.model), use(version), use(row.label), use(state), use(row.engine), use(row.parser),
         use(row.config_yaml), use(row.digest), use(bytes), use(row.created);
@@ -381,7 +402,8 @@ class SqlRegistry final : public Registry {
   void SetState(const std::string& model, int64_t version, VersionState state) {
     long long number = version;
     int value = static_cast<int>(state);
-    sql_ << "update versions set state = :s where model = :m and version = :v", use(value), use(model), use(number);
+    sql_ << "update versions set state = :s where model = :m and version = :v", use(value), use(model),
+        use(number);
   }
 
   void SetStateWhere(const std::string& model, VersionState from, VersionState to) {
@@ -401,8 +423,8 @@ class SqlRegistry final : public Registry {
     const GroupRow& group = change.group;
     sql_ << "insert into groups (id, department, cores, created) values (:i, :d, :c, :t)", use(group.id),
         use(group.department), use(group.cores), use(group.created);
-    sql_ << "insert into servers (id, group_id, created) values (:i, :g, :t)", use(change.server.id), use(group.id),
-        use(change.server.created);
+    sql_ << "insert into servers (id, group_id, created) values (:i, :g, :t)", use(change.server.id),
+        use(group.id), use(change.server.created);
     sql_ << "update counters set value = value + 1 where name = 'next_group'";
     Note(who, "add-group", group.id, fmt::format("department={} cores={}", group.department, group.cores));
   }
@@ -450,13 +472,15 @@ class SqlRegistry final : public Registry {
     sql_ << "delete from versions where model = :m and version = :v", use(change.model), use(version);
     sql_ << "select count(*) from versions where model = :m", use(change.model), into(left);
     if (left == 0) sql_ << "delete from models where name = :m", use(change.model);
-    Note(who, "remove-version", Subject(change.model, change.version), left == 0 ? "the last: the model is gone" : "");
+    Note(who, "remove-version", Subject(change.model, change.version),
+         left == 0 ? "the last: the model is gone" : "");
   }
 
-  void Note(const std::string& who, const std::string& action, const std::string& subject, const std::string& detail) {
+  void Note(const std::string& who, const std::string& action, const std::string& subject,
+            const std::string& detail) {
     double now = options_.now();
-    sql_ << "insert into audit (time, who, action, subject, detail) values (:t, :w, :a, :s, :d)", use(now), use(who),
-        use(action), use(subject), use(detail);
+    sql_ << "insert into audit (time, who, action, subject, detail) values (:t, :w, :a, :s, :d)", use(now),
+        use(who), use(action), use(subject), use(detail);
   }
 
   Options options_;
@@ -464,14 +488,30 @@ class SqlRegistry final : public Registry {
   soci::session sql_;
 };
 
-std::string Text(const AddGroup& c) { return "add group " + c.group.id; }
-std::string Text(const RemoveGroup& c) { return "remove group " + c.id; }
-std::string Text(const PlaceCopy& c) { return fmt::format("place {} in {}: {}", Subject(c.copy), c.copy.group, c.why); }
-std::string Text(const DrainCopy& c) { return fmt::format("drain {} in {}: {}", Subject(c.copy), c.copy.group, c.why); }
-std::string Text(const KeepCopy& c) { return fmt::format("keep {} in {}", Subject(c.copy), c.copy.group); }
-std::string Text(const RemoveCopy& c) { return fmt::format("remove {} from {}", Subject(c.copy), c.copy.group); }
-std::string Text(const RetireVersion& c) { return fmt::format("retire {}: {}", Subject(c.model, c.version), c.why); }
-std::string Text(const RemoveVersion& c) { return "remove " + Subject(c.model, c.version); }
+std::string Text(const AddGroup& c) {
+  return "add group " + c.group.id;
+}
+std::string Text(const RemoveGroup& c) {
+  return "remove group " + c.id;
+}
+std::string Text(const PlaceCopy& c) {
+  return fmt::format("place {} in {}: {}", Subject(c.copy), c.copy.group, c.why);
+}
+std::string Text(const DrainCopy& c) {
+  return fmt::format("drain {} in {}: {}", Subject(c.copy), c.copy.group, c.why);
+}
+std::string Text(const KeepCopy& c) {
+  return fmt::format("keep {} in {}", Subject(c.copy), c.copy.group);
+}
+std::string Text(const RemoveCopy& c) {
+  return fmt::format("remove {} from {}", Subject(c.copy), c.copy.group);
+}
+std::string Text(const RetireVersion& c) {
+  return fmt::format("retire {}: {}", Subject(c.model, c.version), c.why);
+}
+std::string Text(const RemoveVersion& c) {
+  return "remove " + Subject(c.model, c.version);
+}
 
 }  // namespace
 
@@ -481,7 +521,8 @@ const ModelRow* Tables::Model(std::string_view name) const {
 }
 
 const VersionRow* Tables::Version(std::string_view model, int64_t version) const {
-  auto it = std::ranges::find_if(versions, [&](const auto& v) { return v.model == model && v.version == version; });
+  auto it =
+      std::ranges::find_if(versions, [&](const auto& v) { return v.model == model && v.version == version; });
   return it == versions.end() ? nullptr : &*it;
 }
 

@@ -1,9 +1,9 @@
-// The registry: models, versions, groups, servers, copies, routes and the audit, in SQLite (through SOCI). Nobody else
-// sees SQL.
+// The registry: models, versions, groups, servers, copies, routes and the audit, in SQLite (through SOCI).
+// Nobody else sees SQL.
 //
 // Every change is one transaction together with its audit rows, and durable when the call returns (WAL with
-// synchronous=FULL). Thread-safe: calls take turns. Errors: UNAVAILABLE when the disk is full or the file is locked,
-// DATA_LOSS when the file is corrupt, FAILED_PRECONDITION when it was written by a newer Snug.
+// synchronous=FULL). Thread-safe: calls take turns. Errors: UNAVAILABLE when the disk is full or the file is
+// locked, DATA_LOSS when the file is corrupt, FAILED_PRECONDITION when it was written by a newer Snug.
 #pragma once
 
 #include <functional>
@@ -55,7 +55,8 @@ struct RemoveVersion {  // with the model itself when it was its last
   std::string model;
   int64_t version = 0;
 };
-using Change = std::variant<AddGroup, RemoveGroup, PlaceCopy, DrainCopy, KeepCopy, RemoveCopy, RetireVersion, RemoveVersion>;
+using Change = std::variant<AddGroup, RemoveGroup, PlaceCopy, DrainCopy, KeepCopy, RemoveCopy, RetireVersion,
+                            RemoveVersion>;
 
 // "place ocr@3 in g1", for logs.
 std::string Describe(const Change& change);
@@ -75,15 +76,16 @@ class Registry {
 
   virtual Result<Tables> Load() = 0;
 
-  // Adds the version, and the model if it is new; a deleted model that is still draining comes back to life. The label
-  // is taken from the version that has it. ALREADY_EXISTS when there is such a version.
+  // Adds the version, and the model if it is new; a deleted model that is still draining comes back to life.
+  // The label is taken from the version that has it. ALREADY_EXISTS when there is such a version.
   virtual Status Deploy(const Deployment& deployment, const std::string& who) = 0;
   // The number after the highest that the model has.
   virtual Result<int64_t> NextVersion(const std::string& model) = 0;
   virtual Status Scale(const std::string& model, int copies, const std::string& who) = 0;
-  // Stores the weights: named versions become live, others retired. Empty: automatic again, and nothing is retired.
-  // NOT_FOUND when the model or a version is not there.
-  virtual Status SetRoute(const std::string& model, std::span<const RouteRow> weights, const std::string& who) = 0;
+  // Stores the weights: named versions become live, others retired. Empty: automatic again, and nothing is
+  // retired. NOT_FOUND when the model or a version is not there.
+  virtual Status SetRoute(const std::string& model, std::span<const RouteRow> weights,
+                          const std::string& who) = 0;
   // Marks all versions for deletion; the reconcile loop does the rest.
   virtual Status DeleteModel(const std::string& model, const std::string& who) = 0;
 
@@ -92,7 +94,8 @@ class Registry {
   // Newest first.
   virtual Result<std::vector<AuditRow>> Audit(int limit) = 0;
 
-  // Adds or replaces a bucket, and forgets those that began before `forget_before`. Measurements: no audit row.
+  // Adds or replaces a bucket, and forgets those that began before `forget_before`. Measurements: no audit
+  // row.
   virtual Status SaveUse(std::span<const UseRow> rows, int64_t forget_before) = 0;
   virtual Result<std::vector<UseRow>> LoadUse() = 0;
 };

@@ -27,23 +27,31 @@ class RegistryTest : public ::testing::Test {
   void TearDown() override { std::filesystem::remove_all(directory_); }
 
   std::unique_ptr<Registry> Open(std::function<void(std::string_view)> at_step = {}) {
-    auto registry = Registry::Open({.path = path_, .now = [this] { return now_; }, .at_step = std::move(at_step)});
+    auto registry =
+        Registry::Open({.path = path_, .now = [this] { return now_; }, .at_step = std::move(at_step)});
     EXPECT_TRUE(registry.ok()) << registry.status().ToString();
     return std::move(registry).value();
   }
 
   Deployment Ocr(int64_t version, std::string label = "") {
     ModelRow model{.name = "ocr", .department = "maps", .share = 0.25, .copies_wanted = 2, .created = now_};
-    VersionRow row{.model = "ocr", .version = version, .label = std::move(label), .engine = "openvino",
-                   .parser = "ocr", .config_yaml = "engine: openvino\n", .digest = "sha256:00",
-                   .bytes = int64_t{5} << 32, .created = now_};
+    VersionRow row{.model = "ocr",
+                   .version = version,
+                   .label = std::move(label),
+                   .engine = "openvino",
+                   .parser = "ocr",
+                   .config_yaml = "engine: openvino\n",
+                   .digest = "sha256:00",
+                   .bytes = int64_t{5} << 32,
+                   .created = now_};
     return {model, row};
   }
 
   void Sql(const std::string& statement) {
     sqlite3* db = nullptr;
     ASSERT_EQ(sqlite3_open(path_.c_str(), &db), SQLITE_OK);
-    EXPECT_EQ(sqlite3_exec(db, statement.c_str(), nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(db);
+    EXPECT_EQ(sqlite3_exec(db, statement.c_str(), nullptr, nullptr, nullptr), SQLITE_OK)
+        << sqlite3_errmsg(db);
     sqlite3_close(db);
   }
 
