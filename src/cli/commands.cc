@@ -52,6 +52,10 @@ int Fail(const Session& session, const Status& status) {
   return ExitCodeOf(status);
 }
 
+std::string SnugCommand(const Globals& globals) {
+  return globals.state_given ? "snug --state " + globals.state : "snug";
+}
+
 int RunVersion(const Session& session) {
   if (session.globals.json) {
     session.terminal.out << Dump({{"version", SNUG_VERSION}}) << "\n";

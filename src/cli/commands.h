@@ -15,6 +15,9 @@ struct Session {
 // Prints an error (as JSON with --json) and gives its exit status.
 int Fail(const Session& session, const Status& status);
 
+// "snug", or "snug --state DIR" where that was given: what hints for the same platform begin with.
+std::string SnugCommand(const Globals& globals);
+
 int RunUp(const Session& session, const UpOptions& options);
 int RunDown(const Session& session, const DownOptions& options);
 int RunSupervise(const Session& session);

@@ -126,12 +126,13 @@ std::string Placement(const Json& model, int64_t version) {
 void PrintTryIt(const Session& session, const std::string& name, const std::string& parser,
                 const std::string& door) {
   std::ostream& out = session.terminal.out;
+  std::string snug = SnugCommand(session.globals);
   out << "try it:\n";
   if (parser.empty()) {
-    out << fmt::format("  snug predict {} --zeros\n", name);
+    out << fmt::format("  {} predict {} --zeros\n", snug, name);
     out << fmt::format("  curl http://{}/v2/models/{}\n", door, name);
   } else {
-    out << fmt::format("  snug predict {} --file FILE\n", name);
+    out << fmt::format("  {} predict {} --file FILE\n", snug, name);
     out << fmt::format("  curl --data-binary @FILE http://{}/v1/predict/{}\n", door, name);
   }
 }
@@ -163,8 +164,9 @@ Status Deploy(const Session& session, const DeployOptions& options) {
   PrintWarnings(session, deployed);
   bool json = session.globals.json;
   if (!json) {
-    session.terminal.out << fmt::format("deployed: {} version {}, {}, {} files, {} bytes\n", name, version,
-                                        archive.kind(), archive.files(), archive.bytes());
+    session.terminal.out << fmt::format("deployed: {} version {}, {}, {} {}, {} bytes\n", name, version,
+                                        archive.kind(), archive.files(),
+                                        archive.files() == 1 ? "file" : "files", archive.bytes());
   }
   if (options.wait_seconds <= 0) {
     if (json) session.terminal.out << Dump({{"deployed", deployed}}) << "\n";

@@ -121,10 +121,6 @@ Result<Waited> WaitReady(const Globals& globals, double seconds, const std::func
   }
 }
 
-std::string SnugCommand(const Globals& globals) {
-  return globals.state_given ? "snug --state " + globals.state : "snug";
-}
-
 void PrintUp(const Session& session, const Json& status, const char* headline) {
   const Globals& globals = session.globals;
   std::string api = TextOf(status, "api");

@@ -92,7 +92,7 @@ def test_big_tensors_pass_whole(platform):
 
 def test_a_body_over_the_limit_is_refused_with_its_name(platform):
     try:
-        status, text = post(platform, "/v1/predict/add", bytes(300 << 20))
+        status, text = post(platform, "/v1/predict/add", bytes(100 << 20))
     except OSError as error:  # the connection was closed while the rest was still being sent
         status, text = 413, repr(error)
     assert status == 413, text

@@ -21,6 +21,8 @@ def start(platform):
 @pytest.mark.parametrize("ends", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
 def test_it_leaves_nothing_behind(stopped, ends):
     process = start(stopped)
+    assert "running already" in stopped.snug("up").stdout
+    assert "running already" in stopped.snug("up", "--foreground", code=1).stderr
     if ends == signal.SIGINT:
         stopped.deploy("add", 1)
         assert stopped.infer("add") == (200, 1)

@@ -8,7 +8,7 @@ import time
 
 from snug_platform import wait_until
 
-KILLS = 10
+KILLS = int(os.environ.get("SNUG_TEST_KILLS", 12))
 VICTIMS = ["snug-server", "snug-engine", "envoy", "snug-controller", "supervisor"]
 
 
@@ -20,7 +20,6 @@ class Owner(threading.Thread):
         self.platform, self.random = platform, random.Random(seed)
         self.stopping = threading.Event()
         self.versions = {}   # model -> newest acknowledged version
-        self.constants = {}  # (model, version) -> what it adds
         self.copies = {}     # model -> acknowledged copies; absent while a change of it is uncertain
         self.tries = 0
 
@@ -31,8 +30,9 @@ class Owner(threading.Thread):
         done = self.platform.snug("deploy", self.platform.model_dir(version), "--name", name, "--version", version,
                                   "--share", "0.05", "--wait", "0", code=None)
         if done.returncode == 0:
+            if name not in self.versions:
+                self.copies[name] = 1
             self.versions[name] = version
-            self.copies.setdefault(name, 1)
 
     def scale(self):
         if not self.versions:

@@ -29,7 +29,7 @@ def test_up_is_idempotent_and_status_tells(platform):
 def test_deploy_says_what_it_found_and_how_to_try_it(platform):
     done = platform.deploy("add", 1, "--engine", "auto")
     assert "ready: add version 1" in done.stdout
-    assert "FP32" in done.stdout and "snug predict add --zeros" in done.stdout
+    assert "FP32" in done.stdout and " predict add --zeros" in done.stdout
     assert "add" in platform.snug("models").stdout
 
 
@@ -82,7 +82,7 @@ def test_traffic_is_split_by_weights(platform):
 
 
 def test_ocr_reads_the_text_of_an_image(platform):
-    if not (OCR / "ir/model.xml").exists():
+    if not (OCR / "ir/model.xml").exists() or not (OCR / "lines/manifest.json").exists():
         pytest.skip("build/models-src/ocr is missing: make models")
     manifest = json.loads((OCR / "lines/manifest.json").read_text())
     line = max(manifest["lines"], key=lambda line: line["reference_score"])
