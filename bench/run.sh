@@ -9,7 +9,7 @@ python=build/venv/test/bin/python
 
 echo "== engines on OCR through the front door, CPU per request (the demo's table)"
 CI=true tools/demo/demo.sh
-cp build/demo/results.json build/bench/engines.json
+$python bench/server/engines.py --json build/bench/engines.json
 echo
 echo "== snug-server against the engine called directly, OCR, one thread"
 $python bench/server/ocr_ceiling.py --json build/bench/ocr_ceiling.json
