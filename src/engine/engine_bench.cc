@@ -1,4 +1,5 @@
-// What a call through the host costs: echo in this process and in one of its own. 16 floats and 184 KB (an OCR line).
+// What a call through the host costs: echo in this process and in one of its own. 16 floats and 184 KB (an
+// OCR line).
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
@@ -16,7 +17,8 @@ using namespace snug::engine;
 
 void Run(benchmark::State& state, Isolation isolation) {
   const auto root = std::filesystem::path(os::SelfPath()).parent_path().parent_path();
-  auto host = EngineHost::Create({.plugin_dirs = {root / "lib/snug"}, .engine_program = root / "bin/snug-engine"});
+  auto host =
+      EngineHost::Create({.plugin_dirs = {root / "lib/snug"}, .engine_program = root / "bin/snug-engine"});
   std::string directory = (std::filesystem::temp_directory_path() / "echo.XXXXXX").string();
   if (mkdtemp(directory.data()) == nullptr) std::abort();
   std::ofstream(directory + "/echo.txt") << "11 -1";
@@ -36,8 +38,12 @@ void Run(benchmark::State& state, Isolation isolation) {
   std::filesystem::remove_all(directory);
 }
 
-void EchoInProcess(benchmark::State& state) { Run(state, Isolation::kInProcess); }
-void EchoInOwnProcess(benchmark::State& state) { Run(state, Isolation::kProcess); }
+void EchoInProcess(benchmark::State& state) {
+  Run(state, Isolation::kInProcess);
+}
+void EchoInOwnProcess(benchmark::State& state) {
+  Run(state, Isolation::kProcess);
+}
 
 constexpr int64_t kLineFloats = 3 * 48 * 320;
 BENCHMARK(EchoInProcess)->Arg(16)->Arg(kLineFloats)->UseRealTime()->Unit(benchmark::kMicrosecond);

@@ -155,7 +155,8 @@ TEST_F(RealEnginesTest, OpenVinoKeepsCompiledModels) {
   EchoModel cache{""};
   std::filesystem::remove(cache.path() + "/echo.txt");
   for (int i = 0; i < 2; ++i) {
-    auto model = host_->Load({.engine = "openvino", .directory = kData + "linear_onnx", .cache_dir = cache.path()});
+    auto model =
+        host_->Load({.engine = "openvino", .directory = kData + "linear_onnx", .cache_dir = cache.path()});
     ASSERT_TRUE(model.ok()) << model.status().ToString();
     ExpectLinear(**model);
     EXPECT_FALSE(std::filesystem::is_empty(cache.path()));

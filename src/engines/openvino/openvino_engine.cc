@@ -1,5 +1,6 @@
-// OpenVINO on the CPU: IR, ONNX and SavedModel. One compiled model a version, shared by its instances; an instance is
-// an infer request. With one stream it executes on the calling thread, with several on OpenVINO's stream threads.
+// OpenVINO on the CPU: IR, ONNX and SavedModel. One compiled model a version, shared by its instances; an
+// instance is an infer request. With one stream it executes on the calling thread, with several on OpenVINO's
+// stream threads.
 #include <algorithm>
 #include <cstring>
 #include <memory>
