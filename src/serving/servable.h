@@ -32,7 +32,7 @@ namespace snug::serving {
 constexpr int kExecuteRetriesMax = 1;
 // From the moment an engine's process is found dead: requests wait so long for its successor, later ones fail
 // at once.
-constexpr std::chrono::seconds kRestartWaitMax{15};
+constexpr std::chrono::seconds kRestartWaitMax{30};
 
 class Servable {
  public:
