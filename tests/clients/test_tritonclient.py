@@ -135,7 +135,9 @@ def test_repository_index(client):
 def test_grpc_deadline(server):
     with grpcclient.InferenceServerClient(server.grpc) as c:
         with pytest.raises(InferenceServerException) as caught:
-            c.infer("tiny", [tensor(grpcclient, "x", X)], client_timeout=1e-6)
+            # 13 MB: more than a millisecond of work on any machine.
+            large = np.zeros((200_000, 16), dtype=np.float32)
+            c.infer("tiny", [tensor(grpcclient, "x", large)], client_timeout=0.001)
         assert "DEADLINE_EXCEEDED" in str(caught.value.status())
 
 
