@@ -1,21 +1,23 @@
 /* Snug's engine contract: what a shared library must export so that Snug can execute models with it.
  *
- * A plug-in exports one function, snug_engine_get_api(), that returns a table of functions. The host loads the
- * library with RTLD_LOCAL, checks the handshake, and calls the table. A minimal plug-in is src/engines/echo (under
- * 100 lines, explained in docs/engines.md).
+ * A plug-in exports one function, snug_engine_get_api(), that returns a table of functions. The host loads
+ * the library with RTLD_LOCAL, checks the handshake, and calls the table. A minimal plug-in is
+ * src/engines/echo (under 100 lines, explained in docs/engines.md).
  *
  * Rules
  *  - C ABI. No exception may cross it; the host treats what the library reports as foreign and checks it.
- *  - Each struct that may grow begins with struct_size, set by whoever fills it. The reader uses the smaller of the
- *    two sizes, so an older plug-in works with a newer host and the reverse, within one SNUG_ENGINE_ABI_VERSION.
- *  - Each fallible call returns a snug_code and, when that is not SNUG_OK, writes a text for people into *error: what
- *    was wrong, what was expected. The codes are those of gRPC.
+ *  - Each struct that may grow begins with struct_size, set by whoever fills it. The reader uses the smaller
+ * of the two sizes, so an older plug-in works with a newer host and the reverse, within one
+ * SNUG_ENGINE_ABI_VERSION.
+ *  - Each fallible call returns a snug_code and, when that is not SNUG_OK, writes a text for people into
+ * *error: what was wrong, what was expected. The codes are those of gRPC.
  *  - Pointers that a call receives are valid during that call only, unless said otherwise.
- *  - Threads: create, load, unload, destroy, create_instance and destroy_instance are called by one thread at a time
- *    for one engine. Instances execute in parallel with each other and with those; one instance executes one batch at
- *    a time, most often on the same thread. create may be called again for another engine with another cache_dir.
- *  - An engine uses at most the threads of its budget (snug_engine_config.threads, model option "threads") and never
- *    sizes a pool from the machine: many models share one machine.
+ *  - Threads: create, load, unload, destroy, create_instance and destroy_instance are called by one thread at
+ * a time for one engine. Instances execute in parallel with each other and with those; one instance executes
+ * one batch at a time, most often on the same thread. create may be called again for another engine with
+ * another cache_dir.
+ *  - An engine uses at most the threads of its budget (snug_engine_config.threads, model option "threads")
+ * and never sizes a pool from the machine: many models share one machine.
  */
 #ifndef SNUG_ENGINE_H_
 #define SNUG_ENGINE_H_
@@ -76,7 +78,8 @@ enum {
   SNUG_FP32 = 11,
   SNUG_FP64 = 12,
   SNUG_BF16 = 13,
-  /* Strings or blobs: each element is a 4-byte little-endian length and its bytes, elements in row-major order. */
+  /* Strings or blobs: each element is a 4-byte little-endian length and its bytes, elements in row-major
+     order. */
   SNUG_BYTES = 14
 };
 
@@ -88,8 +91,8 @@ typedef struct snug_tensor_spec {
   const int64_t* dims;
 } snug_tensor_spec;
 
-/* A tensor with data: row-major, dense, little-endian; `bytes` is exactly what dtype and dims need. `data` is aligned
- * to 64 bytes when the host owns it. */
+/* A tensor with data: row-major, dense, little-endian; `bytes` is exactly what dtype and dims need. `data` is
+ * aligned to 64 bytes when the host owns it. */
 typedef struct snug_tensor {
   const char* name;
   snug_dtype dtype;
@@ -99,10 +102,10 @@ typedef struct snug_tensor {
   uint64_t bytes;
 } snug_tensor;
 
-/* How an engine hands out results: it asks for memory per output, in any order, and writes into it, so that a result
- * lands where it is sent from. Returns NULL when the host refuses (unknown index, a shape that does not match
- * `bytes`, a limit): the engine then stops and returns SNUG_INTERNAL. `index` is that of snug_model_info.outputs.
- * Callable only during execute, by any thread. */
+/* How an engine hands out results: it asks for memory per output, in any order, and writes into it, so that a
+ * result lands where it is sent from. Returns NULL when the host refuses (unknown index, a shape that does
+ * not match `bytes`, a limit): the engine then stops and returns SNUG_INTERNAL. `index` is that of
+ * snug_model_info.outputs. Callable only during execute, by any thread. */
 typedef struct snug_output_sink {
   uint32_t struct_size;
   void* context;
@@ -120,7 +123,8 @@ typedef struct snug_engine_config {
   int32_t threads;          /* the most threads that all models of this engine may keep busy together, >= 1 */
   const char* options_json; /* a JSON object of engine-wide options, never NULL, e.g. {"onednn": true} */
   const char* cache_dir;    /* a directory for compiled models, or NULL: may be lost at any time */
-  /* Writes a line to the host's log. level: 0 debug, 1 info, 2 warning, 3 error. Callable at any time, any thread. */
+  /* Writes a line to the host's log. level: 0 debug, 1 info, 2 warning, 3 error. Callable at any time, any
+   * thread. */
   void (*log)(int32_t level, const char* text);
 } snug_engine_config;
 
@@ -131,13 +135,15 @@ typedef struct snug_model_info {
   const snug_tensor_spec* inputs;
   uint32_t output_count;
   const snug_tensor_spec* outputs;
-  /* Bytes that unload gives back: weights and compiled code, as exactly as the engine can tell; 0 if unknown. */
+  /* Bytes that unload gives back: weights and compiled code, as exactly as the engine can tell; 0 if unknown.
+   */
   uint64_t memory_bytes;
   /* 1 when the first dimension of each input and output is a free batch dimension, else 0. */
   int32_t batch_is_free;
   /* Threads that one execute of one instance may use. */
   int32_t threads_per_instance;
-  /* One line for people on how the model is executed, e.g. "OpenVINO 2026.4.1 CPU, f32, 1 stream x 1 thread". */
+  /* One line for people on how the model is executed, e.g. "OpenVINO 2026.4.1 CPU, f32, 1 stream x 1 thread".
+   */
   const char* description;
 } snug_model_info;
 
@@ -150,9 +156,9 @@ typedef struct snug_engine_api {
   snug_code (*create)(const snug_engine_config* config, snug_engine** engine, snug_error* error);
   void (*destroy)(snug_engine* engine); /* after its last model is unloaded */
 
-  /* Loads the model in `directory`. options_json: the model's own options (never NULL), to which the host adds
-   * "threads" (the most that one execute may use) and "instances" (how many it will create); an option that the engine
-   * does not know is SNUG_INVALID_ARGUMENT with the known ones in the text. */
+  /* Loads the model in `directory`. options_json: the model's own options (never NULL), to which the host
+   * adds "threads" (the most that one execute may use) and "instances" (how many it will create); an option
+   * that the engine does not know is SNUG_INVALID_ARGUMENT with the known ones in the text. */
   snug_code (*load)(snug_engine* engine, const char* directory, const char* options_json, snug_model** model,
                     snug_error* error);
   void (*unload)(snug_model* model); /* after its last instance is destroyed */
@@ -163,22 +169,25 @@ typedef struct snug_engine_api {
   snug_code (*create_instance)(snug_model* model, snug_instance** instance, snug_error* error);
   void (*destroy_instance)(snug_instance* instance);
 
-  /* Executes one batch. `inputs` are all inputs of the model, in its order, already checked against its specs.
-   * `wanted[i]` is 1 when output i is asked for; others may be skipped. Blocks until the outputs are written. */
+  /* Executes one batch. `inputs` are all inputs of the model, in its order, already checked against its
+   * specs. `wanted[i]` is 1 when output i is asked for; others may be skipped. Blocks until the outputs are
+   * written. */
   snug_code (*execute)(snug_instance* instance, const snug_tensor* inputs, uint32_t input_count,
                        const uint8_t* wanted, uint32_t output_count, const snug_output_sink* sink,
                        snug_error* error);
 
-  /* Optional, may be NULL: whether `directory` holds a model that this engine can load, judged by its files alone.
-   * 0: no. 1: yes. 2: yes, and in the engine's own format, so that "auto" prefers it to engines that say 1. */
+  /* Optional, may be NULL: whether `directory` holds a model that this engine can load, judged by its files
+   * alone. 0: no. 1: yes. 2: yes, and in the engine's own format, so that "auto" prefers it to engines that
+   * say 1. */
   int32_t (*recognises)(const char* directory);
-  /* 1: unless told otherwise, run each model in a process of its own (a library with settings per process, or one
-   * that may crash). Opening the plug-in must then stay cheap: load the library itself in create or load. */
+  /* 1: unless told otherwise, run each model in a process of its own (a library with settings per process, or
+   * one that may crash). Opening the plug-in must then stay cheap: load the library itself in create or load.
+   */
   int32_t prefers_process;
 } snug_engine_api;
 
-/* The plug-in's one export. host_abi_version is the host's; a plug-in that cannot serve it returns NULL. The table
- * lives as long as the library. */
+/* The plug-in's one export. host_abi_version is the host's; a plug-in that cannot serve it returns NULL. The
+ * table lives as long as the library. */
 typedef const snug_engine_api* (*snug_engine_get_api_fn)(uint32_t host_abi_version);
 
 #if defined(__GNUC__)

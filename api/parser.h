@@ -1,9 +1,10 @@
-/* Snug's parser contract: how an application's own payload becomes a model's input tensors, and the model's output
- * tensors become the application's answer (58.com's "parser package", hot-loaded per model).
+/* Snug's parser contract: how an application's own payload becomes a model's input tensors, and the model's
+ * output tensors become the application's answer (58.com's "parser package", hot-loaded per model).
  *
- * A plug-in exports snug_parser_get_api(). The rules of engine.h hold here too: C ABI, struct sizes, codes of gRPC
- * with a text for people, nothing thrown across. A parser runs in the model server beside the engine, trusted and
- * fast; bad payloads are its daily bread and must give SNUG_INVALID_ARGUMENT with what was expected, never a crash.
+ * A plug-in exports snug_parser_get_api(). The rules of engine.h hold here too: C ABI, struct sizes, codes of
+ * gRPC with a text for people, nothing thrown across. A parser runs in the model server beside the engine,
+ * trusted and fast; bad payloads are its daily bread and must give SNUG_INVALID_ARGUMENT with what was
+ * expected, never a crash.
  *
  * Threads: create and destroy once per model version; parse and format run in parallel on one parser.
  */
@@ -48,9 +49,9 @@ typedef struct snug_payload {
   uint32_t parameter_count;
 } snug_payload;
 
-/* Memory for input `index` (of snug_parser_config.inputs) with these dims, 64-byte aligned, not zeroed; the parser
- * writes the tensor straight into it. NULL when refused (the dims do not fit the model, too large): the parser then
- * returns SNUG_INVALID_ARGUMENT; the host already knows why. */
+/* Memory for input `index` (of snug_parser_config.inputs) with these dims, 64-byte aligned, not zeroed; the
+ * parser writes the tensor straight into it. NULL when refused (the dims do not fit the model, too large):
+ * the parser then returns SNUG_INVALID_ARGUMENT; the host already knows why. */
 typedef struct snug_input_sink {
   uint32_t struct_size;
   void* context;
@@ -78,8 +79,8 @@ typedef struct snug_parser_api {
   snug_code (*parse)(snug_parser* parser, const snug_payload* payload, const snug_input_sink* sink,
                      snug_request** request, snug_error* error);
   /* Tensors to answer. */
-  snug_code (*format)(snug_parser* parser, snug_request* request, const snug_tensor* outputs, uint32_t output_count,
-                      const snug_answer_sink* sink, snug_error* error);
+  snug_code (*format)(snug_parser* parser, snug_request* request, const snug_tensor* outputs,
+                      uint32_t output_count, const snug_answer_sink* sink, snug_error* error);
   /* Called once for each request that parse made, whether or not format was. May be NULL. */
   void (*end_request)(snug_parser* parser, snug_request* request);
 } snug_parser_api;

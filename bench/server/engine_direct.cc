@@ -1,5 +1,5 @@
-// What an engine costs with nothing around it: loads a model through its plug-in in this process and executes it on
-// zeros, one thread. TensorFlow's oneDNN switch is per process, so one call measures one set-up.
+// What an engine costs with nothing around it: loads a model through its plug-in in this process and executes
+// it on zeros, one thread. TensorFlow's oneDNN switch is per process, so one call measures one set-up.
 //
 //   engine_direct PLUGIN_DIR ENGINE MODEL_DIR OPTIONS_JSON COUNT
 //
@@ -19,7 +19,9 @@ using namespace snug;  // NOLINT: a program of one page
 double CpuSeconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+  auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
@@ -53,8 +55,8 @@ Status Run(char** argv) {
     if (i == 0) before = CpuSeconds();
     SNUG_ASSIGN_OR_RETURN(auto outputs, instance->Execute(views, {}));
   }
-  std::printf("{\"description\": \"%s\", \"executions\": %d, \"cpu_s\": %.6f}\n", model->info().description.c_str(),
-              count, CpuSeconds() - before);
+  std::printf("{\"description\": \"%s\", \"executions\": %d, \"cpu_s\": %.6f}\n",
+              model->info().description.c_str(), count, CpuSeconds() - before);
   return {};
 }
 

@@ -1,5 +1,5 @@
-// The ceiling that snug-server is held against: OpenVINO called directly, no server, no checks, no copies. Each thread
-// has its own infer request and runs it again and again on the same input.
+// The ceiling that snug-server is held against: OpenVINO called directly, no server, no checks, no copies.
+// Each thread has its own infer request and runs it again and again on the same input.
 //
 //   raw_openvino MODEL.xml THREADS SECONDS [f32|bf16]
 //
@@ -22,14 +22,17 @@ using Clock = std::chrono::steady_clock;
 double CpuSeconds() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6; };
+  auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 // A free dimension is 1, so that any model of the demo runs.
 ov::Shape Concrete(const ov::PartialShape& shape) {
   ov::Shape concrete;
-  for (const auto& dim : shape) concrete.push_back(dim.is_static() ? static_cast<size_t>(dim.get_length()) : 1);
+  for (const auto& dim : shape)
+    concrete.push_back(dim.is_static() ? static_cast<size_t>(dim.get_length()) : 1);
   return concrete;
 }
 
@@ -57,10 +60,9 @@ int main(int argc, char** argv) {
   const bool bf16 = argc > 4 && std::strcmp(argv[4], "bf16") == 0;
   try {
     ov::Core core;
-    ov::CompiledModel model =
-        core.compile_model(argv[1], "CPU", ov::hint::inference_precision(bf16 ? ov::element::bf16 : ov::element::f32),
-                           ov::inference_num_threads(threads), ov::num_streams(threads),
-                           ov::hint::enable_cpu_pinning(false));
+    ov::CompiledModel model = core.compile_model(
+        argv[1], "CPU", ov::hint::inference_precision(bf16 ? ov::element::bf16 : ov::element::f32),
+        ov::inference_num_threads(threads), ov::num_streams(threads), ov::hint::enable_cpu_pinning(false));
     RunUntil(model, Clock::now() + std::chrono::milliseconds(200));  // warm
     std::atomic<long> total{0};
     double cpu = CpuSeconds();
@@ -70,7 +72,8 @@ int main(int argc, char** argv) {
     for (int i = 0; i < threads; ++i) workers.emplace_back([&] { total += RunUntil(model, end); });
     for (auto& worker : workers) worker.join();
     double wall = std::chrono::duration<double>(Clock::now() - begin).count();
-    std::printf("{\"inferences\": %ld, \"wall_s\": %.6f, \"cpu_s\": %.6f}\n", total.load(), wall, CpuSeconds() - cpu);
+    std::printf("{\"inferences\": %ld, \"wall_s\": %.6f, \"cpu_s\": %.6f}\n", total.load(), wall,
+                CpuSeconds() - cpu);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "raw_openvino: %s\n", error.what());
     return 1;

@@ -32,6 +32,8 @@ class ManualClock : public Clock {
   std::atomic<int64_t> now_ns_{0};
 };
 
-inline double Seconds(Duration d) { return std::chrono::duration<double>(d).count(); }
+inline double Seconds(Duration d) {
+  return std::chrono::duration<double>(d).count();
+}
 
 }  // namespace snug

@@ -1,5 +1,6 @@
-// Runs a libFuzzer target without libFuzzer: every seed of the corpus folders given, and mutations of them from a fixed
-// seed, so that the fast suite exercises each decoder on every machine. `SNUG_FUZZ_ROUNDS` sets the mutations a seed.
+// Runs a libFuzzer target without libFuzzer: every seed of the corpus folders given, and mutations of them
+// from a fixed seed, so that the fast suite exercises each decoder on every machine. `SNUG_FUZZ_ROUNDS` sets
+// the mutations a seed.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -26,7 +27,9 @@ void Mutate(Bytes& bytes, snug::Rng& rng) {
       case 1:
         if (!bytes.empty()) bytes.resize(at);
         break;
-      case 2: bytes.insert(bytes.begin() + static_cast<ptrdiff_t>(at), static_cast<uint8_t>(rng.Next())); break;
+      case 2:
+        bytes.insert(bytes.begin() + static_cast<ptrdiff_t>(at), static_cast<uint8_t>(rng.Next()));
+        break;
       default:
         if (!bytes.empty()) bytes[at] ^= static_cast<uint8_t>(1u << rng.Below(8));
     }

@@ -21,10 +21,14 @@ State& TheState() {
 
 spdlog::level::level_enum ToSpdlog(Level level) {
   switch (level) {
-    case Level::kDebug: return spdlog::level::debug;
-    case Level::kInfo: return spdlog::level::info;
-    case Level::kWarning: return spdlog::level::warn;
-    case Level::kError: return spdlog::level::err;
+    case Level::kDebug:
+      return spdlog::level::debug;
+    case Level::kInfo:
+      return spdlog::level::info;
+    case Level::kWarning:
+      return spdlog::level::warn;
+    case Level::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -58,7 +62,8 @@ void Init(std::string_view program, Level level, Format format) {
   state.logger->set_level(ToSpdlog(level));
   state.logger->set_pattern(
       format == Format::kJson
-          ? fmt::format(R"({{"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","program":"{}","pid":%P,%v)", program)
+          ? fmt::format(R"({{"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","program":"{}","pid":%P,%v)",
+                        program)
           : fmt::format("%H:%M:%S.%e %L {}[%P] %v", program));
   state.logger->flush_on(spdlog::level::debug);
 }

@@ -1,4 +1,5 @@
-// Structured logging: one line an event, key=value pairs after a message, on stderr (and JSON lines when asked).
+// Structured logging: one line an event, key=value pairs after a message, on stderr (and JSON lines when
+// asked).
 //
 //   log::Info("model loaded", {{"model", name}, {"version", "3"}, {"ms", "812"}});
 //
@@ -24,9 +25,17 @@ void Init(std::string_view program, Level level = Level::kInfo, Format format = 
 Level LevelFromName(std::string_view name);
 
 void Write(Level level, std::string_view message, Fields fields = {});
-inline void Debug(std::string_view message, Fields fields = {}) { Write(Level::kDebug, message, fields); }
-inline void Info(std::string_view message, Fields fields = {}) { Write(Level::kInfo, message, fields); }
-inline void Warning(std::string_view message, Fields fields = {}) { Write(Level::kWarning, message, fields); }
-inline void Error(std::string_view message, Fields fields = {}) { Write(Level::kError, message, fields); }
+inline void Debug(std::string_view message, Fields fields = {}) {
+  Write(Level::kDebug, message, fields);
+}
+inline void Info(std::string_view message, Fields fields = {}) {
+  Write(Level::kInfo, message, fields);
+}
+inline void Warning(std::string_view message, Fields fields = {}) {
+  Write(Level::kWarning, message, fields);
+}
+inline void Error(std::string_view message, Fields fields = {}) {
+  Write(Level::kError, message, fields);
+}
 
 }  // namespace snug::log

@@ -1,5 +1,5 @@
-// A seeded generator that gives the same numbers on every machine and library (the standard's distributions do not).
-// xoshiro256** by Blackman and Vigna (public domain), seeded through splitmix64.
+// A seeded generator that gives the same numbers on every machine and library (the standard's distributions
+// do not). xoshiro256** by Blackman and Vigna (public domain), seeded through splitmix64.
 #pragma once
 
 #include <array>

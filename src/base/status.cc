@@ -37,34 +37,47 @@ const CodeRow& Row(Code code) {
 
 Code CodeOfErrno(int error_number) {
   switch (error_number) {
-    case ENOENT: return Code::kNotFound;
-    case EEXIST: return Code::kAlreadyExists;
+    case ENOENT:
+      return Code::kNotFound;
+    case EEXIST:
+      return Code::kAlreadyExists;
     case EACCES:
-    case EPERM: return Code::kPermissionDenied;
+    case EPERM:
+      return Code::kPermissionDenied;
     case ENOSPC:
     case EDQUOT:
     case EMFILE:
     case ENFILE:
-    case ENOMEM: return Code::kResourceExhausted;
+    case ENOMEM:
+      return Code::kResourceExhausted;
     case EINVAL:
-    case ENAMETOOLONG: return Code::kInvalidArgument;
+    case ENAMETOOLONG:
+      return Code::kInvalidArgument;
     case ENOTDIR:
     case EISDIR:
-    case ENOTEMPTY: return Code::kFailedPrecondition;
+    case ENOTEMPTY:
+      return Code::kFailedPrecondition;
     case EPIPE:
     case ECONNREFUSED:
     case ECONNRESET:
-    case EAGAIN: return Code::kUnavailable;
-    case ETIMEDOUT: return Code::kDeadlineExceeded;
-    default: return Code::kInternal;
+    case EAGAIN:
+      return Code::kUnavailable;
+    case ETIMEDOUT:
+      return Code::kDeadlineExceeded;
+    default:
+      return Code::kInternal;
   }
 }
 
 }  // namespace
 
-std::string_view CodeName(Code code) { return Row(code).name; }
+std::string_view CodeName(Code code) {
+  return Row(code).name;
+}
 
-int HttpStatus(Code code) { return Row(code).http; }
+int HttpStatus(Code code) {
+  return Row(code).http;
+}
 
 std::string Status::ToString() const {
   return ok() ? "OK" : fmt::format("{}: {}", CodeName(code_), text_);

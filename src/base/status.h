@@ -3,7 +3,8 @@
 //   Result<Model> Load(path);
 //   SNUG_ASSIGN_OR_RETURN(Model m, Load(path));
 //
-// No function of Snug throws across a room; exceptions of third parties are turned into a Status at the room's edge.
+// No function of Snug throws across a room; exceptions of third parties are turned into a Status at the
+// room's edge.
 #pragma once
 
 #include <fmt/format.h>
@@ -126,8 +127,8 @@ class [[nodiscard]] Result {
 
 #define SNUG_CONCAT_INNER(a, b) a##b
 #define SNUG_CONCAT(a, b) SNUG_CONCAT_INNER(a, b)
-#define SNUG_RETURN_IF_ERROR(expr)               \
-  do {                                           \
+#define SNUG_RETURN_IF_ERROR(expr)                                                     \
+  do {                                                                                 \
     if (::snug::Status snug_status_ = (expr); !snug_status_.ok()) return snug_status_; \
   } while (false)
 #define SNUG_ASSIGN_OR_RETURN_INNER(result, declaration, expr) \

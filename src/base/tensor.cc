@@ -46,21 +46,29 @@ Status CheckBytesElements(std::string_view name, uint64_t count, const char* dat
     std::memcpy(&length, data + at, sizeof length);
     at += sizeof length;
     if (length > bytes - at) {
-      return InvalidArgument("tensor \"{}\": BYTES element {} says {} bytes, {} are left", name, i, length, bytes - at);
+      return InvalidArgument("tensor \"{}\": BYTES element {} says {} bytes, {} are left", name, i, length,
+                             bytes - at);
     }
     at += length;
   }
   if (at != bytes) {
-    return InvalidArgument("tensor \"{}\": {} bytes follow the last of {} BYTES elements", name, bytes - at, count);
+    return InvalidArgument("tensor \"{}\": {} bytes follow the last of {} BYTES elements", name, bytes - at,
+                           count);
   }
   return {};
 }
 
 }  // namespace
 
-size_t ElementBytes(DType dtype) { return Row(dtype).bytes; }
-std::string_view DTypeName(DType dtype) { return Row(dtype).name; }
-bool IsValidDType(int32_t number) { return number >= 1 && number < static_cast<int32_t>(kDTypes.size()); }
+size_t ElementBytes(DType dtype) {
+  return Row(dtype).bytes;
+}
+std::string_view DTypeName(DType dtype) {
+  return Row(dtype).name;
+}
+bool IsValidDType(int32_t number) {
+  return number >= 1 && number < static_cast<int32_t>(kDTypes.size());
+}
 
 std::optional<DType> DTypeFromName(std::string_view name) {
   for (size_t i = 1; i < kDTypes.size(); ++i) {
@@ -69,15 +77,19 @@ std::optional<DType> DTypeFromName(std::string_view name) {
   return std::nullopt;
 }
 
-std::string ShapeText(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ",")); }
+std::string ShapeText(const Shape& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ","));
+}
 
 std::optional<uint64_t> ElementCount(const Shape& shape) {
   uint64_t count = 1;
   bool empty = false;
   for (int64_t dim : shape) {
     if (dim < 0) return std::nullopt;
-    if (dim == 0) empty = true;
-    else if (__builtin_mul_overflow(count, static_cast<uint64_t>(dim), &count)) return std::nullopt;
+    if (dim == 0)
+      empty = true;
+    else if (__builtin_mul_overflow(count, static_cast<uint64_t>(dim), &count))
+      return std::nullopt;
   }
   return empty ? 0 : count;
 }
@@ -105,14 +117,16 @@ Buffer Buffer::Borrow(void* data, size_t bytes, std::shared_ptr<void> owner) {
   return buffer;
 }
 
-Status CheckTensorBytes(std::string_view name, DType dtype, const Shape& shape, const void* data, size_t bytes) {
+Status CheckTensorBytes(std::string_view name, DType dtype, const Shape& shape, const void* data,
+                        size_t bytes) {
   auto count = ElementCount(shape);
   if (!count) return InvalidArgument("tensor \"{}\": shape {} is not valid", name, ShapeText(shape));
   if (dtype == DType::kBytes) return CheckBytesElements(name, *count, static_cast<const char*>(data), bytes);
   uint64_t expected = 0;
-  if (__builtin_mul_overflow(*count, static_cast<uint64_t>(ElementBytes(dtype)), &expected) || expected != bytes) {
-    return InvalidArgument("tensor \"{}\": {} {} needs {} bytes, got {}", name, DTypeName(dtype), ShapeText(shape),
-                           expected, bytes);
+  if (__builtin_mul_overflow(*count, static_cast<uint64_t>(ElementBytes(dtype)), &expected) ||
+      expected != bytes) {
+    return InvalidArgument("tensor \"{}\": {} {} needs {} bytes, got {}", name, DTypeName(dtype),
+                           ShapeText(shape), expected, bytes);
   }
   return {};
 }

@@ -55,8 +55,8 @@ struct TensorSpec {
   bool operator==(const TensorSpec&) const = default;
 };
 
-// A tensor that somebody else's memory holds: row-major, dense, little-endian. kBytes data is a sequence of 4-byte
-// lengths and contents.
+// A tensor that somebody else's memory holds: row-major, dense, little-endian. kBytes data is a sequence of
+// 4-byte lengths and contents.
 struct TensorView {
   std::string_view name;
   DType dtype = DType::kFp32;
@@ -92,12 +92,14 @@ struct Tensor {
   TensorView View() const { return {name, dtype, shape, buffer.data(), buffer.size()}; }
 };
 
-// Whether `bytes` bytes at `data` are what dtype and shape need. For kBytes walks the elements: each length must lie
-// inside, and there must be exactly as many elements as the shape says. The text names the tensor, says what was
-// expected and what came.
-Status CheckTensorBytes(std::string_view name, DType dtype, const Shape& shape, const void* data, size_t bytes);
+// Whether `bytes` bytes at `data` are what dtype and shape need. For kBytes walks the elements: each length
+// must lie inside, and there must be exactly as many elements as the shape says. The text names the tensor,
+// says what was expected and what came.
+Status CheckTensorBytes(std::string_view name, DType dtype, const Shape& shape, const void* data,
+                        size_t bytes);
 
-// Whether a tensor fits the model's spec: dtype and shape. INVALID_ARGUMENT with "expected … got …" otherwise.
+// Whether a tensor fits the model's spec: dtype and shape. INVALID_ARGUMENT with "expected … got …"
+// otherwise.
 Status CheckTensorSpec(const TensorView& tensor, const TensorSpec& spec);
 
 }  // namespace snug

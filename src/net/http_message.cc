@@ -10,9 +10,9 @@ namespace snug::net {
 namespace {
 
 bool SameName(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](unsigned char x, unsigned char y) {
-           return std::tolower(x) == std::tolower(y);
-         });
+  return a.size() == b.size() &&
+         std::equal(a.begin(), a.end(), b.begin(),
+                    [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 int HexDigit(char c) {
@@ -81,8 +81,8 @@ Status ParseTarget(Request& request) {
 Response ErrorResponse(const Status& status) {
   Response response;
   response.status = HttpStatus(status.code());
-  response.body = nlohmann::json{{"error", status.text()}}.dump(-1, ' ', false,
-                                                                nlohmann::json::error_handler_t::replace);
+  response.body =
+      nlohmann::json{{"error", status.text()}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   return response;
 }
 

@@ -32,8 +32,8 @@ using Strand = asio::strand<asio::io_context::executor_type>;
 using Stream = beast::basic_stream<tcp, Strand>;
 using Socket = Stream::socket_type;
 
-// After an answer that ends a connection early (413), what the client still sends is read and dropped up to these
-// bounds: closing at once would reset the connection before the client has read the answer.
+// After an answer that ends a connection early (413), what the client still sends is read and dropped up to
+// these bounds: closing at once would reset the connection before the client has read the answer.
 constexpr auto kLingerLimit = std::chrono::seconds(2);
 constexpr size_t kLingerBytesMax = size_t{16} << 20;
 
@@ -44,7 +44,8 @@ struct Shared {
   HttpServerOptions options;
   Handler handler;
   asio::io_context io;
-  // A request in a handler's hands is no work to asio: without the guard the threads would leave during a drain.
+  // A request in a handler's hands is no work to asio: without the guard the threads would leave during a
+  // drain.
   asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(io);
   std::atomic<bool> draining{false};
   std::atomic<uint64_t> uploads{0};
@@ -119,7 +120,8 @@ class Session : public std::enable_shared_from_this<Session> {
     if (shared_->draining) return stream_.close();
     head_.emplace();
     head_->header_limit(static_cast<uint32_t>(shared_->options.header_bytes_max));
-    head_->body_limit(std::numeric_limits<uint64_t>::max());  // checked in OnHead, against the limit that this request has
+    head_->body_limit(
+        std::numeric_limits<uint64_t>::max());  // checked in OnHead, against the limit that this request has
     idle_ = true;
     stream_.expires_after(shared_->options.idle_timeout);
     http::async_read_header(stream_, buffer_, *head_, [self = shared_from_this()](ErrorCode error, size_t) {
@@ -154,28 +156,28 @@ class Session : public std::enable_shared_from_this<Session> {
                       });
   }
 
-  void ReadBody(uint64_t limit) {
-    is_upload_ ? ReadFileBody(limit) : ReadStringBody(limit);
-  }
+  void ReadBody(uint64_t limit) { is_upload_ ? ReadFileBody(limit) : ReadStringBody(limit); }
 
   void ReadStringBody(uint64_t limit) {
     auto parser = std::make_shared<BodyParser>(std::move(*head_));
     parser->body_limit(limit);
     // Bodies come in one block where their length is known, not doubled again and again.
     if (auto length = parser->content_length()) parser->get().body().reserve(*length);
-    http::async_read(stream_, buffer_, *parser, [self = shared_from_this(), parser, limit](ErrorCode error, size_t) {
-      if (error == http::error::body_limit) return self->RefuseBody(limit);
-      if (error) return self->BodyFailed(error);
-      Request request = self->TakeHead(*parser);
-      request.body = std::move(parser->get().body());
-      self->Dispatch(std::move(request));
-    });
+    http::async_read(stream_, buffer_, *parser,
+                     [self = shared_from_this(), parser, limit](ErrorCode error, size_t) {
+                       if (error == http::error::body_limit) return self->RefuseBody(limit);
+                       if (error) return self->BodyFailed(error);
+                       Request request = self->TakeHead(*parser);
+                       request.body = std::move(parser->get().body());
+                       self->Dispatch(std::move(request));
+                     });
   }
 
   void ReadFileBody(uint64_t limit) {
     auto parser = std::make_shared<FileParser>(std::move(*head_));
     parser->body_limit(limit);
-    std::string path = fmt::format("{}/upload.{}.{}", shared_->options.upload_dir, ::getpid(), ++shared_->uploads);
+    std::string path =
+        fmt::format("{}/upload.{}.{}", shared_->options.upload_dir, ::getpid(), ++shared_->uploads);
     ErrorCode error;
     parser->get().body().open(path.c_str(), beast::file_mode::write, error);
     if (error) return Refuse(500, fmt::format("cannot store the upload: {}", error.message()));
@@ -205,7 +207,8 @@ class Session : public std::enable_shared_from_this<Session> {
     for (const auto& field : message) {
       auto name = field.name_string();
       auto value = field.value();
-      request.headers.emplace_back(std::string(name.data(), name.size()), std::string(value.data(), value.size()));
+      request.headers.emplace_back(std::string(name.data(), name.size()),
+                                   std::string(value.data(), value.size()));
     }
     return request;
   }
@@ -247,7 +250,8 @@ class Session : public std::enable_shared_from_this<Session> {
     out->buffers.emplace_back(asio::buffer(out->head));
     if (!head_only_) {
       out->buffers.emplace_back(asio::buffer(out->response.body));
-      for (const auto& [part, owner] : out->response.tail) out->buffers.emplace_back(part.data(), part.size());
+      for (const auto& [part, owner] : out->response.tail)
+        out->buffers.emplace_back(part.data(), part.size());
     }
     stream_.expires_after(shared_->options.idle_timeout);
     asio::async_write(stream_, out->buffers, [self = shared_from_this(), out](ErrorCode error, size_t) {
@@ -285,11 +289,12 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void ReadAndDrop() {
     buffer_.clear();
-    stream_.async_read_some(buffer_.prepare(1 << 16), [self = shared_from_this()](ErrorCode error, size_t bytes) {
-      self->lingered_ += bytes;
-      if (error || self->lingered_ > kLingerBytesMax) return self->stream_.close();
-      self->ReadAndDrop();
-    });
+    stream_.async_read_some(buffer_.prepare(1 << 16),
+                            [self = shared_from_this()](ErrorCode error, size_t bytes) {
+                              self->lingered_ += bytes;
+                              if (error || self->lingered_ > kLingerBytesMax) return self->stream_.close();
+                              self->ReadAndDrop();
+                            });
   }
 
   std::shared_ptr<Shared> shared_;
@@ -297,7 +302,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Stream stream_;
   beast::flat_buffer buffer_;
   std::optional<HeadParser> head_;
-  bool idle_ = false;       // waiting for a request, nothing of it read
+  bool idle_ = false;  // waiting for a request, nothing of it read
   bool is_upload_ = false;
   bool keep_alive_ = true;
   bool head_only_ = false;  // HEAD

@@ -1,7 +1,8 @@
-// An HTTP/1.1 server on Boost.Beast: keep-alive, one write per answer, TCP_NODELAY, bounded bodies, graceful drain.
+// An HTTP/1.1 server on Boost.Beast: keep-alive, one write per answer, TCP_NODELAY, bounded bodies, graceful
+// drain.
 //
-// Handlers run on the I/O threads and must not block: a handler that has work hands its Responder to another thread
-// and returns. Large uploads go to a file instead of memory where the route asks for it.
+// Handlers run on the I/O threads and must not block: a handler that has work hands its Responder to another
+// thread and returns. Large uploads go to a file instead of memory where the route asks for it.
 #pragma once
 
 #include <cstdint>

@@ -45,7 +45,8 @@ std::string Raw(uint16_t port, const std::string& bytes) {
   if (::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) < 0) return "no send";
   std::string answer;
   char block[4096];
-  for (ssize_t n = 0; (n = ::recv(fd.get(), block, sizeof block, 0)) > 0;) answer.append(block, static_cast<size_t>(n));
+  for (ssize_t n = 0; (n = ::recv(fd.get(), block, sizeof block, 0)) > 0;)
+    answer.append(block, static_cast<size_t>(n));
   return answer;
 }
 
@@ -57,7 +58,8 @@ TEST(HttpServerTest, AnswersAndKeepsTheConnection) {
     EXPECT_EQ(answer->status, 200);
     EXPECT_EQ(answer->body, "POST /a b hello");
   }
-  std::string two = "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  std::string two =
+      "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
   std::string answer = Raw(server->port(), two);
   EXPECT_NE(answer.find("GET /1 "), std::string::npos);
   EXPECT_NE(answer.find("GET /2 "), std::string::npos);
@@ -128,7 +130,8 @@ TEST(HttpServerTest, UploadsGoToAFile) {
 
 TEST(HttpServerTest, DrainAnswersWhatIsUnderWayAndClosesTheIdle) {
   std::promise<Responder> arrived;
-  auto server = StartOrDie({}, [&arrived](Request&&, Responder respond) { arrived.set_value(std::move(respond)); });
+  auto server =
+      StartOrDie({}, [&arrived](Request&&, Responder respond) { arrived.set_value(std::move(respond)); });
   auto client = std::async(std::launch::async, [&] { return Fetch({.url = Url(*server, "/")}); });
   Responder respond = arrived.get_future().get();
   auto drained = std::async(std::launch::async, [&] { return server->Drain(seconds(10)); });

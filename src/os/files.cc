@@ -66,7 +66,8 @@ Status WriteFileAtomic(const std::string& path, std::string_view content, unsign
   UniqueFd fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd.valid()) return ErrnoError(errno, path);
   Status status = WriteAll(fd.get(), content, temporary);
-  if (status.ok() && (::fchmod(fd.get(), mode) != 0 || ::fsync(fd.get()) != 0)) status = ErrnoError(errno, path);
+  if (status.ok() && (::fchmod(fd.get(), mode) != 0 || ::fsync(fd.get()) != 0))
+    status = ErrnoError(errno, path);
   if (status.ok() && ::rename(temporary.c_str(), path.c_str()) != 0) status = ErrnoError(errno, path);
   if (!status.ok()) {
     ::unlink(temporary.c_str());
@@ -133,7 +134,8 @@ Result<std::string> TailFile(const std::string& path, int lines, uint64_t bytes_
   tail.resize(static_cast<size_t>(n));
   size_t at = tail.size();
   if (at > 0 && tail[at - 1] == '\n') --at;
-  for (int i = 0; i < lines && at != std::string::npos; ++i) at = at == 0 ? std::string::npos : tail.rfind('\n', at - 1);
+  for (int i = 0; i < lines && at != std::string::npos; ++i)
+    at = at == 0 ? std::string::npos : tail.rfind('\n', at - 1);
   return at == std::string::npos ? tail : tail.substr(at + 1);
 }
 

@@ -44,7 +44,8 @@ size_t OnHeader(char* data, size_t size, size_t count, void* user) {
 Status ToStatus(CURLcode code, const std::string& url, const char* detail) {
   std::string text = fmt::format("{}: {}", url, *detail != '\0' ? detail : curl_easy_strerror(code));
   if (code == CURLE_OPERATION_TIMEDOUT) return Status(Code::kDeadlineExceeded, text);
-  if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL) return Status(Code::kInvalidArgument, text);
+  if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
+    return Status(Code::kInvalidArgument, text);
   return Status(Code::kUnavailable, text);
 }
 
@@ -52,7 +53,8 @@ Status ToStatus(CURLcode code, const std::string& url, const char* detail) {
 CURL* ThreadHandle() {
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-  thread_local std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> handle(curl_easy_init(), curl_easy_cleanup);
+  thread_local std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> handle(curl_easy_init(),
+                                                                          curl_easy_cleanup);
   return handle.get();
 }
 
@@ -99,8 +101,9 @@ Result<HttpResponse> Fetch(const HttpRequest& request) {
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_NOPROXY, "127.0.0.1,localhost,::1");
-  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS,
-                   static_cast<long>(std::chrono::duration_cast<std::chrono::milliseconds>(request.timeout).count()));
+  curl_easy_setopt(
+      curl, CURLOPT_TIMEOUT_MS,
+      static_cast<long>(std::chrono::duration_cast<std::chrono::milliseconds>(request.timeout).count()));
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, OnBody);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &receiver);

@@ -38,7 +38,8 @@ struct ChildError {
   _exit(127);
 }
 
-// All that the child needs, prepared before fork: between fork and exec only async-signal-safe calls are allowed.
+// All that the child needs, prepared before fork: between fork and exec only async-signal-safe calls are
+// allowed.
 struct Prepared {
   std::vector<char*> argv;
   std::vector<std::string> environment_text;
@@ -52,7 +53,8 @@ Prepared Prepare(const SpawnOptions& options) {
   p.argv.push_back(nullptr);
   for (char** entry = environ; *entry != nullptr; ++entry) {
     std::string text = *entry;
-    if (!options.environment.contains(text.substr(0, text.find('=')))) p.environment_text.push_back(std::move(text));
+    if (!options.environment.contains(text.substr(0, text.find('='))))
+      p.environment_text.push_back(std::move(text));
   }
   for (const auto& [key, value] : options.environment) p.environment_text.push_back(key + "=" + value);
   for (auto& text : p.environment_text) p.environment.push_back(text.data());
@@ -135,7 +137,9 @@ Result<std::vector<std::string>> StatFields(pid_t pid) {
   return fields;
 }
 
-int PidfdOpen(pid_t pid) { return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0u)); }
+int PidfdOpen(pid_t pid) {
+  return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0u));
+}
 
 void Reap(pid_t pid) {
   int status = 0;
@@ -206,7 +210,8 @@ Status WaitForExit(const ProcessId& process, Duration limit) {
     }
     if (n < 0 && errno != EINTR) return ErrnoError(errno, "poll");
     if (left <= 0) {
-      return Error(Code::kDeadlineExceeded, "process {} still runs after {:.1f} s", process.pid, Seconds(limit));
+      return Error(Code::kDeadlineExceeded, "process {} still runs after {:.1f} s", process.pid,
+                   Seconds(limit));
     }
   }
 }
@@ -223,7 +228,8 @@ Result<ProcessUsage> Usage(const ProcessId& process) {
   auto number = [&fields](size_t i) { return std::strtoull(fields[i].c_str(), nullptr, 10); };
   if (number(21) != process.start_ticks) return NotFound("process {} has ended", process.pid);
   ProcessUsage usage;
-  usage.cpu_seconds = static_cast<double>(number(13) + number(14)) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+  usage.cpu_seconds =
+      static_cast<double>(number(13) + number(14)) / static_cast<double>(::sysconf(_SC_CLK_TCK));
   usage.threads = static_cast<int>(number(19));
   usage.memory_bytes = number(23) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
   return usage;

@@ -1,5 +1,5 @@
-// Child processes that may outlive us: started in a session of their own, watched through pidfds, known again after a
-// restart by pid and start time (a pid alone may have been given to somebody else).
+// Child processes that may outlive us: started in a session of their own, watched through pidfds, known again
+// after a restart by pid and start time (a pid alone may have been given to somebody else).
 #pragma once
 
 #include <sys/types.h>
@@ -23,12 +23,12 @@ struct ProcessId {
 };
 
 struct SpawnOptions {
-  std::vector<std::string> argv;                    // argv[0] is the program's path; PATH is not searched
-  std::map<std::string, std::string> environment;   // added to ours
-  std::string log_file;                             // stdout and stderr are appended there; empty: inherited
-  std::vector<std::pair<int, int>> pass_fds;        // (ours, theirs): their number in the child, >= 3
-  bool die_with_parent = false;                     // PR_SET_PDEATHSIG(SIGKILL)
-  std::string cgroup_dir;                           // joined before exec when not empty
+  std::vector<std::string> argv;                   // argv[0] is the program's path; PATH is not searched
+  std::map<std::string, std::string> environment;  // added to ours
+  std::string log_file;                            // stdout and stderr are appended there; empty: inherited
+  std::vector<std::pair<int, int>> pass_fds;       // (ours, theirs): their number in the child, >= 3
+  bool die_with_parent = false;                    // PR_SET_PDEATHSIG(SIGKILL)
+  std::string cgroup_dir;                          // joined before exec when not empty
   std::string working_dir;
 };
 
@@ -47,8 +47,8 @@ Status WaitForExit(const ProcessId& process, Duration limit);
 Status Stop(const ProcessId& process, Duration grace);
 
 struct ProcessUsage {
-  double cpu_seconds = 0;    // user + system, all threads
-  uint64_t memory_bytes = 0; // resident set
+  double cpu_seconds = 0;     // user + system, all threads
+  uint64_t memory_bytes = 0;  // resident set
   int threads = 0;
 };
 Result<ProcessUsage> Usage(const ProcessId& process);

@@ -14,7 +14,9 @@ namespace {
 
 using std::chrono::seconds;
 
-std::string TempFile(const std::string& name) { return testing::TempDir() + "/process_test." + name; }
+std::string TempFile(const std::string& name) {
+  return testing::TempDir() + "/process_test." + name;
+}
 
 SpawnOptions Shell(const std::string& script) {
   SpawnOptions options;
