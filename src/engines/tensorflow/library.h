@@ -7,7 +7,8 @@
 
 namespace snug::tensorflow {
 
-// clang-format off: it does not come to rest on lists of macro calls
+// Left alone by clang-format, which does not come to rest on lists of macro calls.
+// clang-format off
 #define SNUG_TENSORFLOW_FUNCTIONS(X) \
   X(TF_Version) X(TF_NewStatus) X(TF_DeleteStatus) X(TF_GetCode) X(TF_Message) X(TF_NewBuffer) \
   X(TF_DeleteBuffer) X(TF_NewGraph) X(TF_DeleteGraph) X(TF_NewSessionOptions) \
