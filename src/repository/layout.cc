@@ -81,6 +81,16 @@ Status CheckBin(const std::string& xml_path) {
                          BinOf(xml_path));
 }
 
+// A folder of ten thousand images does not become a text of ten thousand names.
+constexpr size_t kNamesShownMax = 8;
+
+std::string NamesFound(const Listing& listing) {
+  const auto& names = listing.names;
+  if (names.size() <= kNamesShownMax) return fmt::format("{}", fmt::join(names, ", "));
+  auto end = names.begin() + kNamesShownMax;
+  return fmt::format("{} and {} more", fmt::join(names.begin(), end, ", "), names.size() - kNamesShownMax);
+}
+
 Result<Layout> Other(const Listing& listing, Layout layout) {
   if (std::string model = ModelInside(listing); !model.empty()) {
     return InvalidArgument("{} looks like a repository of models: deploy one of them, as {}",
@@ -91,7 +101,7 @@ Result<Layout> Other(const Listing& listing, Layout layout) {
       "{} is no model that is known by its files: expected saved_model.pb, one .onnx, one .xml with its "
       ".bin, or "
       "directories named by version (1, 2, …); found {}",
-      listing.directory, fmt::join(listing.names, ", "));
+      listing.directory, NamesFound(listing));
   return layout;
 }
 
