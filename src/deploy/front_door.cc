@@ -50,7 +50,12 @@ Duration FrontDoor::Step() {
 
 Duration FrontDoor::Run() {
   Status status = outside_.MakeDirs(options_.state_dir + "/envoy");
-  if (!keeper_.process() && status.ok()) status = outside_.WriteFile(options_.config_file, options_.config);
+  // Also while a process of another configuration still runs: ours is started in the step that notices its
+  // end.
+  if ((!configured_ || !keeper_.process()) && status.ok()) {
+    status = outside_.WriteFile(options_.config_file, options_.config);
+    configured_ = status.ok();
+  }
   if (!status.ok()) {
     Publish(ProcessState::kBackoff, status.text());
     return kProbeEvery;

@@ -54,6 +54,7 @@ class FrontDoor {
   TimePoint last_probe_{}, last_good_{};
   std::optional<TimePoint> draining_since_;
   bool ready_ = false;
+  bool configured_ = false;  // the configuration was written
 
   mutable std::mutex mutex_;
   bool stop_ = false, gone_ = false;
