@@ -105,9 +105,9 @@ class Parser {
                         "  snug up\n"
                         "  snug up --port 9000 --front-door-port 9001 --foreground");
     auto& o = Keep<UpOptions>(app);
-    app->add_option("--port", o.port, "Of the API; 0: a free one")->capture_default_str();
-    app->add_option("--front-door-port", o.front_door_port, "Of the front door, gRPC and REST; 0: a free one")
-        ->capture_default_str();
+    app->add_option("--port", o.port, "Of the API; 0: a free one; default: 8080");
+    app->add_option("--front-door-port", o.front_door_port,
+                    "Of the front door, gRPC and REST; 0: a free one; default: 8090");
     app->add_option("--threads", o.threads,
                     "CPU threads for models; default: what this machine or its cgroup gives")
         ->check(CLI::Range(1, 1024));

@@ -21,12 +21,16 @@ struct Globals {
   bool json = false;
 };
 
+inline constexpr uint16_t kPortDefault = 8080;
+inline constexpr uint16_t kFrontDoorPortDefault = 8090;
+
 struct UpOptions {
-  uint16_t port = 8080;             // 0: a free one
-  uint16_t front_door_port = 8090;  // 0: a free one
-  int threads = 0;                  // 0: what the machine or its cgroup gives
-  std::string envoy;                // empty: found
-  std::string plugins;              // empty: beside the program
+  // What is not given is as last time when the platform was not stopped by `snug down`, else a default.
+  std::optional<uint16_t> port;             // 0: a free one; default kPortDefault
+  std::optional<uint16_t> front_door_port;  // 0: a free one; default kFrontDoorPortDefault
+  int threads = 0;                          // 0: what the machine or its cgroup gives
+  std::string envoy;                        // empty: found
+  std::string plugins;                      // empty: beside the program
   bool foreground = false;
   double wait_seconds = 120;
 };

@@ -1,9 +1,9 @@
 // What a state directory says about the platform that lives in it, and which of its processes run.
 //
 //   DIR/controller.json   written by the controller once it listens: {"pid","api","front_door",…}
-//   DIR/platform.json     how `snug up` was called: the supervisor starts controllers by it
-//   DIR/supervisor.json   {"pid","start_ticks"} of the supervisor
-//   DIR/run/*.json        the controller's records of servers and front door
+//   DIR/platform.json     how `snug up` was called: the supervisor starts controllers by it; removed by an
+//   orderly stop DIR/supervisor.json   {"pid","start_ticks"} of the supervisor DIR/run/*.json        the
+//   controller's records of servers and front door
 //
 // Every process that the supervisor starts inherits SNUG_PLATFORM=DIR in its environment, and so do theirs:
 // that tells the platform's processes from all others even when every record is lost.

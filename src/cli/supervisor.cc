@@ -108,6 +108,7 @@ StopReport StopPlatform(const std::string& state, const std::function<bool()>& h
   StopController(state, hurry, report);
   KillLeftovers(state, report);
   ::unlink((state + "/controller.json").c_str());
+  ::unlink((state + "/platform.json").c_str());  // stopped on purpose: the next start begins with defaults
   return report;
 }
 

@@ -38,24 +38,41 @@ std::string AbsoluteOrEmpty(const std::string& path) {
   return path.empty() ? "" : std::filesystem::absolute(path).lexically_normal().string();
 }
 
-Result<PlatformConfig> MakeConfig(const Globals& globals, const UpOptions& options) {
-  PlatformConfig config{.state = globals.state, .threads = options.threads};
+// `last`: of a platform that was not stopped by `snug down`; nothing in it for a fresh start.
+Result<PlatformConfig> MakeConfig(const Globals& globals, const UpOptions& options,
+                                  const PlatformConfig& last) {
+  PlatformConfig config{.state = globals.state};
   SNUG_ASSIGN_OR_RETURN(config.controller, FindSister("snug-controller", os::SelfPath()));
   std::string envoy = options.envoy.empty() ? EnvironmentText("SNUG_ENVOY") : options.envoy;
+  if (envoy.empty() && os::Exists(last.envoy)) envoy = last.envoy;
   SNUG_ASSIGN_OR_RETURN(config.envoy,
                         FindEnvoy(AbsoluteOrEmpty(envoy), os::SelfPath(), EnvironmentText("PATH")));
-  SNUG_ASSIGN_OR_RETURN(config.port, FreePort(options.port, "--port"));
-  SNUG_ASSIGN_OR_RETURN(config.front_door_port, FreePort(options.front_door_port, "--front-door-port"));
-  config.plugins = AbsoluteOrEmpty(options.plugins);
-  config.token_file = AbsoluteOrEmpty(globals.token_file);
+  config.port = options.port.value_or(last.port != 0 ? last.port : kPortDefault);
+  config.front_door_port = options.front_door_port.value_or(
+      last.front_door_port != 0 ? last.front_door_port : kFrontDoorPortDefault);
+  config.threads = options.threads != 0 ? options.threads : last.threads;
+  config.plugins = options.plugins.empty() ? last.plugins : AbsoluteOrEmpty(options.plugins);
+  config.token_file = globals.token_file.empty() ? last.token_file : AbsoluteOrEmpty(globals.token_file);
   return config;
 }
 
-// The configuration to start or adopt by, written where supervisors read it. What runs already keeps its own.
+// Refuses a port that another program has, and chooses one for 0. The front door of this platform may have
+// outlived its controller and hold its port.
+Status ClaimPorts(PlatformConfig& config) {
+  SNUG_ASSIGN_OR_RETURN(config.port, FreePort(config.port, "--port"));
+  if (config.front_door_port != 0 && !FindProcesses(config.state).empty()) return {};
+  SNUG_ASSIGN_OR_RETURN(config.front_door_port, FreePort(config.front_door_port, "--front-door-port"));
+  return {};
+}
+
+// The configuration to start or adopt by, written where supervisors read it. A controller that runs keeps its
+// own.
 Result<PlatformConfig> PrepareConfig(const Globals& globals, const UpOptions& options) {
-  auto stored = ReadConfig(globals.state);
-  if (FindController(globals.state).ok() && stored.ok()) return stored;
-  SNUG_ASSIGN_OR_RETURN(PlatformConfig config, MakeConfig(globals, options));
+  auto last = ReadConfig(globals.state);
+  if (FindController(globals.state).ok() && last.ok()) return last;
+  SNUG_ASSIGN_OR_RETURN(PlatformConfig config,
+                        MakeConfig(globals, options, last.ok() ? *last : PlatformConfig()));
+  SNUG_RETURN_IF_ERROR(ClaimPorts(config));
   SNUG_RETURN_IF_ERROR(WriteConfig(config));
   RotateLog(ControllerLog(globals.state));
   RotateLog(SupervisorLog(globals.state));

@@ -110,6 +110,30 @@ def test_undeploy_removes_it_from_the_front_door(platform):
     assert "no models" in platform.snug("models").stdout
 
 
+def test_up_after_a_crash_of_everything_goes_on_where_it_was(stopped):
+    stopped.up()
+    stopped.deploy("kept", 7)
+    door = stopped.door
+    for pid in [*stopped.pids("supervisor"), *stopped.processes()]:
+        stopped.kill(pid)
+    wait_until(lambda: not stopped.processes(), "all are gone")
+    stopped.snug("up")
+    assert stopped.door == door
+    assert stopped.infer("kept") == (200, 7)
+
+
+def test_up_with_another_port_moves_a_front_door_that_outlived_its_controller(stopped):
+    stopped.up()
+    old = stopped.door
+    for pid in [*stopped.pids("supervisor"), *stopped.pids("snug-controller")]:
+        stopped.kill(pid)
+    wait_until(lambda: not stopped.pids("snug-controller"), "the controller is gone")
+    assert http("GET", f"http://{old}/v2/health/live")[0] == 200, "the front door goes on meanwhile"
+    stopped.up()
+    assert stopped.door != old
+    assert http("GET", f"http://{stopped.door}/v2/health/live")[0] == 200
+
+
 def test_down_keeps_what_was_deployed(stopped):
     stopped.up()
     stopped.deploy("kept", 7)
