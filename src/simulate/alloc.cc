@@ -1,0 +1,117 @@
+#include "simulate/alloc.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/clock.h"
+#include "base/rng.h"
+#include "placement/fragmentation.h"
+#include "placement/node_packer.h"
+
+namespace snug::simulate {
+namespace {
+
+using placement::Fragmentation;
+using placement::NodePacker;
+using placement::NodeSpec;
+using placement::PodSpec;
+
+constexpr std::array<int, 4> kMarksPercent = {50, 90, 100, 130};
+constexpr double kArriveMax = 100;
+
+std::vector<const PodSpec*> Arrivals(const std::vector<PodSpec>& pods, double milli_wanted, Rng& rng) {
+  std::vector<const PodSpec*> arrivals;
+  for (const PodSpec& pod : pods) arrivals.push_back(&pod);
+  rng.Shuffle(std::span(arrivals));
+  double milli = 0;
+  size_t n = 0;
+  for (; n < arrivals.size() && milli < milli_wanted; ++n) milli += arrivals[n]->DemandMilli();
+  arrivals.resize(n);
+  while (milli < milli_wanted) {
+    arrivals.push_back(&pods[rng.Below(pods.size())]);
+    milli += arrivals.back()->DemandMilli();
+  }
+  return arrivals;
+}
+
+double Percentile(std::vector<double> values, double part) {
+  if (values.empty()) return 0;
+  auto at = values.begin() + static_cast<ptrdiff_t>(part * static_cast<double>(values.size() - 1));
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+
+class Replay {
+ public:
+  Replay(const std::vector<NodeSpec>& nodes, const Fragmentation& fragmentation,
+         const placement::NodeRule& rule, uint64_t seed)
+      : packer_(nodes, rule, seed), fragmentation_(fragmentation) {
+    for (const NodeSpec& node : nodes)
+      fleet_milli_ += node.cards * static_cast<double>(placement::kCardMilli);
+  }
+
+  double fleet_milli() const { return fleet_milli_; }
+
+  void Arrive(const PodSpec& pod, AllocRun& run) {
+    TimePoint start = SystemClock().Now();
+    auto spot = packer_.Find(pod);
+    times_us_.push_back(Seconds(SystemClock().Now() - start) * 1e6);
+    arrived_milli_ += pod.DemandMilli();
+    ++run.pods;
+    if (spot) {
+      packer_.Commit(pod, *spot);
+      allocated_milli_ += pod.DemandMilli();
+    } else {
+      ++run.dropped;
+    }
+    while (mark_ < kMarksPercent.size() && arrived_milli_ * 100 >= kMarksPercent[mark_] * fleet_milli_)
+      Mark(run);
+  }
+
+  void Finish(const PodSpec& last, AllocRun& run) {
+    auto spot = packer_.Find(last);
+    run.example = spot ? packer_.Explain(last, *spot) : "no node can hold another pod like the last one";
+    run.decision_us_p50 = Percentile(times_us_, 0.5);
+    run.decision_us_p99 = Percentile(times_us_, 0.99);
+  }
+
+ private:
+  void Mark(AllocRun& run) {
+    double fragmented = 0;
+    for (const auto& left : packer_.nodes()) fragmented += static_cast<double>(fragmentation_.Of(left));
+    fragmented /= static_cast<double>(fragmentation_.pods());
+    run.allocated_percent[kMarksPercent[mark_]] = 100 * allocated_milli_ / fleet_milli_;
+    run.fragmented_percent[kMarksPercent[mark_]] = 100 * fragmented / fleet_milli_;
+    ++mark_;
+  }
+
+  NodePacker packer_;
+  const Fragmentation& fragmentation_;
+  double fleet_milli_ = 0, arrived_milli_ = 0, allocated_milli_ = 0;
+  size_t mark_ = 0;
+  std::vector<double> times_us_;
+};
+
+}  // namespace
+
+Result<AllocRun> RunAlloc(const std::vector<NodeSpec>& nodes, const std::vector<PodSpec>& pods,
+                          const std::string& policy, uint64_t seed, double arrive) {
+  if (!(arrive > 0 && arrive <= kArriveMax))
+    return InvalidArgument("--arrive is {}; above 0, at most {}", arrive, kArriveMax);
+  Fragmentation fragmentation(pods);
+  SNUG_ASSIGN_OR_RETURN(auto rule, MakeNodeRule(policy, fragmentation, nodes));
+  Replay replay(nodes, fragmentation, *rule, seed);
+  bool any = std::any_of(pods.begin(), pods.end(), [](const PodSpec& pod) { return pod.DemandMilli() > 0; });
+  if (!any || replay.fleet_milli() == 0)
+    return InvalidArgument("the nodes have, or the pods ask for, no cards");
+  Rng rng(seed);
+  AllocRun run;
+  run.policy = policy;
+  run.seed = seed;
+  auto arrivals = Arrivals(pods, arrive * replay.fleet_milli(), rng);
+  for (const PodSpec* pod : arrivals) replay.Arrive(*pod, run);
+  replay.Finish(*arrivals.back(), run);
+  return run;
+}
+
+}  // namespace snug::simulate
