@@ -204,7 +204,10 @@ class AsyncServer : public GrpcServer {
     if (!server_ || port == 0)
       return Unavailable("cannot listen for gRPC on {}: is the port taken?", address);
     port_ = static_cast<uint16_t>(port);
-    for (Queue& queue : queues_) queue.thread = std::thread([this, &queue] { Serve(queue.events.get()); });
+    for (Queue& queue : queues_) {
+      AwaitCalls(queue.events.get());
+      queue.thread = std::thread([events = queue.events.get()] { Serve(events); });
+    }
     return {};
   }
 
@@ -226,11 +229,14 @@ class AsyncServer : public GrpcServer {
   }
 
  private:
-  void Serve(grpc::ServerCompletionQueue* queue) {
+  // Before the queue's thread starts, so that a server which ends at once asks for nothing of a closed queue.
+  void AwaitCalls(grpc::ServerCompletionQueue* queue) {
     for (const auto& method : methods_) {
       for (int i = 0; i < method.method.slots; ++i) RawCall::Await(method, queue);
     }
     for (int i = 0; i < kUnknownSlots; ++i) UnknownCall::Await(unknown_, queue);
+  }
+  static void Serve(grpc::ServerCompletionQueue* queue) {
     void* tag = nullptr;
     bool ok = false;
     while (queue->Next(&tag, &ok)) static_cast<Event*>(tag)->Happened(ok);

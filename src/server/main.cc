@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <future>
 #include <memory>
-#include <thread>
 
 #include "base/log.h"
 #include "engine/engine.h"
@@ -26,6 +26,8 @@ namespace {
 constexpr int kExitOk = 0;
 constexpr int kExitStart = 1;
 constexpr int kExitDrain = 3;
+// Beyond --drain-seconds, for closing connections.
+constexpr std::chrono::seconds kDrainSlack{1};
 // Threads that read and write sockets, of each protocol; requests are executed elsewhere.
 constexpr int kIoThreadsMax = 4;
 // Part of the memory that gRPC messages under way may take.
@@ -129,13 +131,20 @@ sigset_t StopSignals() {
   return signals;
 }
 
-// Both protocols at once, each with the whole time.
-bool Drain(GrpcServer& grpc, net::HttpServer& rest, Duration limit) {
-  bool rest_in_time = false;
-  std::thread draining([&] { rest_in_time = rest.Drain(limit); });
-  const bool grpc_in_time = grpc.Drain(limit);
-  draining.join();
-  return rest_in_time && grpc_in_time;
+// Both protocols at once, each with the whole time. Ends the process when requests were not answered in it:
+// an engine may still be at work, and nothing else stops it.
+void Drain(GrpcServer& grpc, net::HttpServer& rest, Duration limit) {
+  auto drained = [limit](auto& server) {
+    return std::async(std::launch::async, [&server, limit] { return server.Drain(limit); });
+  };
+  auto grpc_drained = drained(grpc);
+  auto rest_drained = drained(rest);
+  const auto end = std::chrono::steady_clock::now() + limit + kDrainSlack;
+  for (auto* outcome : {&grpc_drained, &rest_drained}) {
+    if (outcome->wait_until(end) == std::future_status::ready && outcome->get()) continue;
+    log::Warning("--drain-seconds ran out: the requests under way are dropped");
+    _exit(kExitDrain);
+  }
 }
 
 int Fail(const Status& status) {
@@ -173,10 +182,10 @@ int Serve(const ServerOptions& options) {
   sigwait(&signals, &signal_number);
   core.draining = true;
   log::Info("draining", {{"signal", std::to_string(signal_number)}});
-  const bool in_time = Drain(**grpc, **rest, FromSeconds(options.drain_seconds));
-  log::Info("stopped", {{"all_answered", in_time ? "yes" : "no"}});
+  Drain(**grpc, **rest, FromSeconds(options.drain_seconds));
+  log::Info("stopped, all requests answered");
   // A load that still runs may take minutes, and nothing of it is worth waiting for.
-  if (!in_time || !models->Settled()) _exit(in_time ? kExitOk : kExitDrain);
+  if (!models->Settled()) _exit(kExitOk);
   return kExitOk;
 }
 
