@@ -85,6 +85,16 @@ TEST(ArgumentsTest, RouteTakesWeightsOrAuto) {
   ParseBad({"route", "m", "3=1", "--auto"});
 }
 
+#ifdef SNUG_WITH_SIMULATE
+TEST(ArgumentsTest, SimulateKeepsItsArgumentsToItself) {
+  auto parsed = ParseGood({"simulate", "alloc", "--json", "--help", "-x", "--", "y"});
+  EXPECT_THAT(std::get<SimulateOptions>(parsed.command).arguments,
+              testing::ElementsAre("alloc", "--json", "--help", "-x", "--", "y"));
+  EXPECT_THAT(std::get<SimulateOptions>(ParseGood({"simulate", "--help"}).command).arguments,
+              testing::ElementsAre("--help"));
+}
+#endif
+
 TEST(ArgumentsTest, SaysWhatIsWrong) {
   EXPECT_THAT(ParseBad({"deploy", "d", "--name", "../x"}), HasSubstr("--name"));
   EXPECT_THAT(ParseBad({"scale", "m", "99"}), HasSubstr("99 not in range 0 to 32"));

@@ -5,7 +5,7 @@
 #include "cli/exit_code.h"
 #include "cli/json_access.h"
 #ifdef SNUG_WITH_SIMULATE
-#include "simulate/simulate_main.h"
+#include "simulate/simulate.h"
 #endif
 
 namespace snug::cli {
