@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 #include "cli/api_client.h"
 #include "cli/commands.h"
@@ -171,9 +172,14 @@ int Report(const Session& session, const Result<Waited>& waited, double seconds,
 
 int RunDetached(const Session& session, const UpOptions& options, bool already) {
   const std::string& state = session.globals.state;
+  bool may_replace = already;
   auto waited = WaitReady(
       session.globals, options.wait_seconds, [] { return false; },
-      [&state] { return FindSupervisor(state).ok(); });
+      [&state, &may_replace] {
+        if (FindSupervisor(state).ok()) return true;
+        // The one that we found was on its way out, killed a moment ago: it gets a successor, once.
+        return std::exchange(may_replace, false) && StartSupervisor(state).ok();
+      });
   return Report(session, waited, options.wait_seconds, already);
 }
 
