@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Prints the placement figures beside their targets: figures.py SNUG_SIMULATE TRACES_DIR"""
+import json
+import subprocess
+import sys
+from statistics import mean
+
+PROGRAM, TRACES = sys.argv[1:3]
+LISTS = ["default", "cpu050", "cpu200", "gpushare40", "gpushare100", "multigpu50"]
+FGD = {"default": 95.6, "cpu050": 95.21, "cpu200": 95.05, "gpushare40": 94.15, "gpushare100": 86.90, "multigpu50": 97.18}
+
+
+def runs(*args):
+    return json.loads(subprocess.run([PROGRAM, *args, "--json"], check=True, capture_output=True).stdout)["runs"]
+
+
+def average(rows, policy, key):
+    return mean(row[key] for row in rows if row["policy"] == policy)
+
+
+def show(name, value, relation, target):
+    ok = value <= target if relation == "<=" else value >= target
+    print(f"{name:<64} {value:>9.4g} {relation} {target:<8g} {'reached' if ok else 'MISSED'}")
+
+
+def alloc():
+    published = {}
+    for line in open(f"{TRACES}/openb/fgd_published.csv").read().splitlines()[1:]:
+        pods, policy, arrived, value, _ = line.split(",")
+        published[pods, policy, arrived] = float(value)
+    for pods in LISTS:
+        rows = runs("alloc", "--nodes", f"{TRACES}/openb/node_list_gpu_node.csv.gz", "--pods",
+                    f"{TRACES}/openb/pod_list_{pods}.csv.gz", "--policy", "random,best-fit,snug", "--seeds", "42-51")
+        at = lambda policy, mark: mean(r["allocated_percent"][mark] for r in rows if r["policy"] == policy)
+        for policy, theirs in (("random", "01-Random"), ("best-fit", "05-BestFit")):
+            for mark in ("100", "130"):
+                off = abs(at(policy, mark) - published[pods, theirs, mark])
+                show(f"{pods}: {policy} @{mark} % off the published", off, "<=", 0.4)
+        show(f"{pods}: snug allocated % @130 %", at("snug", "130"), ">=", FGD[pods])
+        show(f"{pods}: decision p50 us", mean(r["decision_us"]["p50"] for r in rows if r["policy"] == "snug"), "<=", 20)
+
+
+def cards():
+    rows = runs("cards", "--pods", f"{TRACES}/openb/pod_list_default.csv.gz", "--policy", "snug,fifty-percent", "--seeds", "42-51")
+    show("fractions: online above the LP bound, %", average(rows, "snug", "gap_percent"), "<=", 1.4)
+    show("fractions: repacked above the LP bound, %", average(rows, "snug", "repacked_gap_percent"), "<=", 0.2)
+    print(f"fractions: 58.com's rule above the LP bound: {average(rows, 'fifty-percent', 'gap_percent'):.1f} %")
+
+
+def fewer(rows, key, than):
+    ours = average(rows, "snug", key)
+    return 100 * (1 - ours / average(rows, than, "cards"))
+
+
+def load():
+    series = ["--series", f"{TRACES}/servegen/language.csv.gz", "--seeds", "42-46"]
+    policies = ["--policy", "one-per-card,fifty-percent,snug"]
+    for tax in ("1", "0.85"):
+        print(f"-- cards hold {tax}")
+        capacity = ["--card-capacity", tax]
+        whole = runs("load", *series, *policies, *capacity, "--no-scale-in")
+        show("whole fleet: overload %", average(whole, "snug", "overload_percent"), "<=", 0.02)
+        show("whole fleet: fewer cards than one per card, %", fewer(whole, "cards", "one-per-card"), ">=", 88)
+        show("whole fleet: fewer cards than 58.com's rule, %", fewer(whole, "cards", "fifty-percent"), ">=", 55)
+        use = average(whole, "snug", "mean_use_percent") / average(whole, "one-per-card", "mean_use_percent")
+        show("whole fleet: mean use over one per card", use, ">=", 8)
+        show("whole fleet: over the lower bound", average(whole, "snug", "lower_bound_ratio"), "<=", 1.10)
+        large = runs("load", *series, *policies, *capacity, "--model-memory-gb", "1:4", "--no-scale-in")
+        show("1-4 GB: overload %", average(large, "snug", "overload_percent"), "<=", 0.05)
+        show("1-4 GB: fewer cards than one per card, %", fewer(large, "cards", "one-per-card"), ">=", 85)
+        hourly = runs("load", *series, *policies, *capacity)
+        show("scale-in: overload %", average(hourly, "snug", "overload_percent"), "<=", 0.05)
+        show("scale-in: mean cards fewer than one per card, %", fewer(hourly, "mean_cards", "one-per-card"), ">=", 92)
+        print(f"scale-in: mean cards {average(hourly, 'snug', 'mean_cards'):.2f}, hourly lower bound "
+              f"{average(hourly, 'snug', 'lower_bound_hourly'):.2f}")
+        if tax == "1":
+            tuned(series, whole)
+
+
+def tuned(series, whole):
+    """58.com's rule with the highest limit at which it overloads no more than ours does."""
+    allowed = max(0.02, average(whole, "snug", "overload_percent"))
+    for limit in (0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01):
+        rows = runs("load", *series, "--policy", "fifty-percent", "--limit", str(limit))
+        if average(rows, "fifty-percent", "overload_percent") <= allowed:
+            break
+    ours = average(whole, "snug", "cards")
+    show(f"fewer cards than 58.com's rule at a limit of {limit}, %",
+         100 * (1 - ours / average(rows, "fifty-percent", "cards")), ">=", 75)
+
+
+def queue():
+    for extra in ([], ["--clip"]):
+        rows = runs("queue", "--series", f"{TRACES}/servegen/language.csv.gz", "--seeds", "42-46", "--policy",
+                    "one-per-card,snug", "--no-scale-in", *extra)
+        show(f"busiest minutes{' clipped' if extra else ''}: p99 ms", average(rows, "snug", "p99_ms"), "<=",
+             average(rows, "one-per-card", "p99_ms"))
+
+
+alloc()
+cards()
+load()
+queue()
