@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "base/log.h"
-#include "os/free_port.h"
 #include "server/grpc_call.h"
 #include "server/grpc_methods.h"
 
@@ -189,8 +188,6 @@ class AsyncServer : public GrpcServer {
   ~AsyncServer() override { Drain(Duration{0}); }
 
   Status Listen(const GrpcOptions& options) {
-    // gRPC 1.51 may abort while it gives up a server whose port was taken, so we look first.
-    SNUG_RETURN_IF_ERROR(os::FreePort(options.address, options.port).status());
     grpc::ServerBuilder builder;
     int port = 0;
     const std::string address = fmt::format("{}:{}", options.address, options.port);
