@@ -79,6 +79,18 @@ bool SpecList::FirstIsFree() const {
                      [](const auto& k) { return !k->dims.empty() && k->dims[0] == -1; });
 }
 
+void Describe(const SpecList& inputs, const SpecList& outputs, uint64_t memory_bytes, int threads,
+              const std::string& description, snug_model_info* info) {
+  info->input_count = static_cast<uint32_t>(inputs.size());
+  info->inputs = inputs.specs().data();
+  info->output_count = static_cast<uint32_t>(outputs.size());
+  info->outputs = outputs.specs().data();
+  info->memory_bytes = memory_bytes;
+  info->batch_is_free = inputs.FirstIsFree() && outputs.FirstIsFree();
+  info->threads_per_instance = threads;
+  info->description = description.c_str();
+}
+
 size_t ElementBytes(snug_dtype dtype) {
   switch (dtype) {
     case SNUG_BOOL:

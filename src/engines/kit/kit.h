@@ -86,6 +86,10 @@ class SpecList {
   std::vector<snug_tensor_spec> specs_;
 };
 
+// Fills *info for describe. It points into the lists and `description`, which live as long as the model.
+void Describe(const SpecList& inputs, const SpecList& outputs, uint64_t memory_bytes, int threads,
+              const std::string& description, snug_model_info* info);
+
 // Element bytes; 0 for SNUG_BYTES.
 size_t ElementBytes(snug_dtype dtype);
 // Whether all dimensions are known.

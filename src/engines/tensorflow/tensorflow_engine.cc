@@ -165,14 +165,8 @@ snug_code LoadModel(snug_engine*, const char* directory, const char* options_jso
 }
 
 snug_code DescribeModel(snug_model* model, snug_model_info* info, snug_error*) {
-  info->input_count = static_cast<uint32_t>(model->inputs.size());
-  info->inputs = model->inputs.specs().data();
-  info->output_count = static_cast<uint32_t>(model->outputs.size());
-  info->outputs = model->outputs.specs().data();
-  info->memory_bytes = model->memory_bytes;
-  info->batch_is_free = model->inputs.FirstIsFree() && model->outputs.FirstIsFree();
-  info->threads_per_instance = model->threads;
-  info->description = model->description.c_str();
+  snug::kit::Describe(model->inputs, model->outputs, model->memory_bytes, model->threads, model->description,
+                      info);
   return SNUG_OK;
 }
 
