@@ -66,6 +66,9 @@ struct HostOptions {
   std::string engine_program;                     // path of snug-engine, for isolation in a process
   int threads = 1;                                // budget of the whole process, from the cgroup
   uint64_t output_bytes_max = uint64_t{1} << 30;  // of all outputs of one Execute
+// Unless told otherwise: an execution in a process of its own that takes longer is taken for hung.
+constexpr int kExecutionSecondsDefault = 300;
+
 };
 
 // Thread-safe. Keeps each plug-in loaded for the life of the process (libraries such as TensorFlow do not
@@ -80,6 +83,9 @@ class EngineHost {
   virtual Result<std::unique_ptr<Model>> Load(const LoadRequest& request) = 0;
   // Names of the plug-ins found, sorted.
   virtual std::vector<std::string> Engines() const = 0;
+  // For a model in a process of its own: after an execution of so long the process is killed and started
+  // again.
+  int execution_seconds_max = kExecutionSecondsDefault;
   // The engine that "auto" would take for these files.
   virtual Result<std::string> Recognise(const std::string& directory) const = 0;
 };

@@ -72,6 +72,7 @@ class Host : public EngineHost {
     ProcessOptions options;
     options.program = options_.engine_program;
     options.label = ModelLabel(request.directory);
+    options.execution_seconds_max = request.execution_seconds_max;
     options.load = {path,
                     request.directory,
                     options_json,

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstring>
 
+#include "base/log.h"
 #include "engine/channel.h"
 #include "engine/frames.h"
 #include "engine/outputs.h"
@@ -39,6 +40,7 @@ class ProcessInstance : public Instance {
     child_ = std::move(child);
     input_announced_ = false;
     for (Slot& slot : slots_) slot.announced = false;
+    SetReceiveTimeout(socket_.get(), supervisor_->execution_seconds_max());
     return {};
   }
 
@@ -74,6 +76,18 @@ class ProcessInstance : public Instance {
   Result<Frame> WriteInputs(std::span<const TensorView> inputs) {
     Frame frame;
     uint64_t total = 0;
+  Status NoAnswer(const Status& status) {
+    if (status.code() != Code::kDeadlineExceeded) return Broken(*child_, status);
+    // Hung. No UNAVAILABLE: whoever tries that again would hang the next process.
+    std::exchange(child_, nullptr)->Kill();
+    Status hung = Error(status.code(),
+                        "an execution of {} took longer than execution_timeout_s = {}: its process was "
+                        "killed and is being restarted",
+                        supervisor_->label(), supervisor_->execution_seconds_max());
+    log::Error(hung.text());
+    return hung;
+  }
+
     for (const TensorView& view : inputs) {
       if (view.bytes > kInputBytesMax - total) {
         return Error(Code::kResourceExhausted, "the inputs exceed the limit of {} bytes", kInputBytesMax);
@@ -120,7 +134,7 @@ class ProcessInstance : public Instance {
     Status sent = SendFrame(socket_.get(), EncodeFrame(request, buffer_), std::span(fds).first(count));
     if (!sent.ok()) return Broken(*child_, sent);
     auto received = ReceiveFrame(socket_.get(), buffer_);
-    if (!received.ok()) return Broken(*child_, received.status());
+    if (!received.ok()) return NoAnswer(received.status());
     SNUG_ASSIGN_OR_RETURN(Frame reply, DecodeFrame(std::span(buffer_).first(received->bytes)));
     if (reply.kind == FrameKind::kError) return reply.error;
     input_announced_ = input_announced_ || request.new_input_region;

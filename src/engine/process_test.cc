@@ -178,6 +178,31 @@ TEST_F(ProcessTest, ExitIsToldFromASignal) {
   EXPECT_THAT(Send(*Make(*model), 1).text(), HasSubstr("ended (exit status 3)"));
 }
 
+TEST_F(ProcessTest, HungExecutionEndsItsProcessAlone) {
+  auto bystander = Load("echo");
+  auto untouched = Make(*bystander);
+  const int64_t before = bystander->process_id();
+  auto model = host_->Load({.engine = "faulty",
+                            .directory = model_.path(),
+                            .options_json = R"({"fault":"hang_on_large"})",
+                            .isolation = Isolation::kProcess,
+                            .execution_seconds_max = 1});
+  ASSERT_TRUE(model.ok()) << model.status().ToString();
+  auto instance = Make(**model);
+  auto other = Make(**model);
+  const int64_t first = (*model)->process_id();
+  Status status = Send(*instance, 2000);
+  EXPECT_EQ(status.code(), Code::kDeadlineExceeded);
+  EXPECT_THAT(status.text(),
+              testing::MatchesRegex("an execution of .* took longer than execution_timeout_s = 1: "
+                                    "its process was killed and is being restarted"));
+  EXPECT_TRUE(Eventually([&] { return Send(*instance, 1).ok(); }));
+  EXPECT_TRUE(Eventually([&] { return Send(*other, 1).ok(); }));
+  EXPECT_NE((*model)->process_id(), first);
+  ExpectEcho(*untouched, 1);
+  EXPECT_EQ(bystander->process_id(), before);
+}
+
 TEST_F(ProcessTest, KilledUnderLoadItRecovers) {
   auto model = Load("echo");
   std::atomic<bool> stop = false;

@@ -17,6 +17,7 @@ struct ProcessOptions {
   std::string program;  // path of snug-engine
   LoadCommand load;
   std::string label;  // for people: "ocr/3"
+  int execution_seconds_max = kExecutionSecondsDefault;
 };
 
 // Thread-safe. Owns one thread, the parent of its processes.
@@ -29,6 +30,7 @@ class Supervisor {
 
   const ModelInfo& info() const { return info_; }  // of the first load
   const std::string& label() const { return options_.label; }
+  int execution_seconds_max() const { return options_.execution_seconds_max; }
   // The process to talk to. UNAVAILABLE while there is none, saying why.
   Result<std::shared_ptr<EngineChild>> Current();
   // What became of `child`, whose channel broke: UNAVAILABLE with how it ended. A process that closed its

@@ -20,5 +20,6 @@ inline constexpr int kOptionNodesMax = 4096;  // values in them, aliases expande
 inline constexpr int kThreadsMax = 256;
 inline constexpr int kInstancesMax = 64;
 inline constexpr int kQueueLimitMax = 65536;
+inline constexpr int kExecutionTimeoutSecondsMax = 24 * 3600;
 
 }  // namespace snug::repository

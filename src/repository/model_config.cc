@@ -208,9 +208,9 @@ Status Store(Result<T> value, T& field) {
   return value.status();
 }
 
-const std::array<Key, 9>& Keys() {
+const std::array<Key, 10>& Keys() {
   using N = YAML::Node;
-  static const std::array<Key, 9> keys{{
+  static const std::array<Key, 10> keys{{
       {"engine",
        [](auto& o, const N& n, auto& c) { return Store(ReadPluginName(o, "engine", n), c.engine); }},
       {"engine_options",
@@ -228,6 +228,11 @@ const std::array<Key, 9>& Keys() {
        [](auto& o, const N& n, auto& c) { return Store(ReadInt(o, "threads", n, kThreadsMax), c.threads); }},
       {"instances", [](auto& o, const N& n,
                        auto& c) { return Store(ReadInt(o, "instances", n, kInstancesMax), c.instances); }},
+      {"execution_timeout_s",
+       [](auto& o, const N& n, auto& c) {
+         return Store(ReadInt(o, "execution_timeout_s", n, kExecutionTimeoutSecondsMax),
+                      c.execution_timeout_s);
+       }},
       {"queue_limit",
        [](auto& o, const N& n, auto& c) {
          return Store(ReadInt(o, "queue_limit", n, kQueueLimitMax), c.queue_limit);

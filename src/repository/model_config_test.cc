@@ -28,6 +28,7 @@ TEST(ModelConfig, NothingMeansDefaults) {
     EXPECT_EQ(config->threads, 1);
     EXPECT_EQ(config->instances, 1);
     EXPECT_EQ(config->queue_limit, 256);
+    EXPECT_EQ(config->execution_timeout_s, 300);
   }
 }
 
@@ -42,6 +43,7 @@ parser_options:
 threads: 256
 instances: 64
 queue_limit: 65536
+execution_timeout_s: 20
 labels: {stable: 3, canary: 0004}
 )");
   ASSERT_TRUE(config.ok()) << config.status().ToString();
@@ -53,6 +55,7 @@ labels: {stable: 3, canary: 0004}
   EXPECT_EQ(config->threads, 256);
   EXPECT_EQ(config->instances, 64);
   EXPECT_EQ(config->queue_limit, 65536);
+  EXPECT_EQ(config->execution_timeout_s, 20);
   EXPECT_EQ(config->labels, (std::map<std::string, int64_t>{{"canary", 4}, {"stable", 3}}));
 }
 
@@ -84,6 +87,7 @@ TEST(ModelConfig, SaysWhatIsWrongAndWhere) {
       {"threads:", "got nothing"},
       {"threads: 99999999999999999999", "got 99999999999999999999"},
       {"instances: 65", "instances: expected a whole number from 1 to 64"},
+      {"execution_timeout_s: 0", "execution_timeout_s: expected a whole number from 1 to 86400"},
       {"queue_limit: 65537", "queue_limit: expected a whole number from 1 to 65536"},
       {"engine: ../evil", "engine: expected a name of"},
       {"engine: {a: b}", "engine: expected a name of"},

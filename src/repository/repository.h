@@ -23,6 +23,7 @@ struct ModelConfig {
   std::string parser_options_json = "{}";  // key `parser_options`
   int threads = 1;                         // per instance
   int instances = 1;
+  int execution_timeout_s = 300;          // after which a process of its own is taken for hung and killed
   int queue_limit = 256;                  // requests waiting for an instance before RESOURCE_EXHAUSTED
   std::map<std::string, int64_t> labels;  // "stable" -> 3
 };

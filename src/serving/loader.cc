@@ -24,6 +24,7 @@ Result<std::unique_ptr<engine::Model>> LoadModel(const LoadContext& context,
   request.cache_dir = context.cache_dir;
   return context.engines.Load(request);
 }
+  request.execution_seconds_max = config.execution_timeout_s;
 
 Result<std::unique_ptr<parsers::Parser>> CreateParser(const LoadContext& context, const std::string& model,
                                                       const repository::ModelConfig& config,

@@ -155,6 +155,8 @@ snug_code Execute(snug_instance* instance, const snug_tensor* inputs, uint32_t, 
   if (fault == "output_missing") return SNUG_OK;
   // A negative first number asks a well-behaved instance to die: tests choose the moment.
   if (fault == "crash_on_negative" && static_cast<const float*>(inputs[0].data)[0] < 0) raise(SIGKILL);
+  // The same for hanging: a number over a thousand.
+  if (fault == "hang_on_large" && static_cast<const float*>(inputs[0].data)[0] > 1000) pause();
   Ask ask = AskFor(fault);
   if (fault == "crash_on_negative") {
     ask.dims[0] = inputs[0].dims[0];
