@@ -81,15 +81,16 @@ Duration FrontDoor::Run() {
   }
   if (!ready_ || now - last_probe_ >= kProbeEvery) {
     last_probe_ = now;
-    std::string body;
-    ready_ = FindAdmin() && Ask("GET", "/ready", &body);
+    ready_ = IsLive();
     if (ready_) last_good_ = now;
     if (ready_) outside_.LimitLog(log_file());
   }
   if (now - last_good_ > kHungMax) keeper_.Kill("the front door has not answered for too long; see its log");
   if (ready_) keeper_.Healthy();
   Publish(ready_ ? ProcessState::kReady : ProcessState::kStarting,
-          ready_ ? "" : "the front door is not ready yet");
+          ready_               ? ""
+          : keeper_.stopping() ? "a front door of another configuration is being replaced"
+                               : "the front door is not ready yet");
   return ready_ ? kStepIdle : kStepStarting;
 }
 
@@ -107,6 +108,13 @@ Duration FrontDoor::Halt() {
   std::lock_guard lock(mutex_);
   gone_ = stopped;
   return kStepStarting;
+}
+
+// A process that is being replaced answers for its own configuration, not for ours. Envoy says LIVE when its
+// listener is open.
+bool FrontDoor::IsLive() {
+  std::string body;
+  return !keeper_.stopping() && FindAdmin() && Ask("GET", "/ready", &body) && body.starts_with("LIVE");
 }
 
 bool FrontDoor::FindAdmin() {

@@ -42,6 +42,7 @@ class FrontDoor {
  private:
   Duration Run();
   Duration Halt();
+  bool IsLive();
   bool FindAdmin();
   bool Ask(const char* method, const char* path, std::string* body);
   void Publish(ProcessState state, std::string reason);
