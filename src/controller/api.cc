@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kThreads = 4;
 constexpr size_t kQueueMax = 256;
+constexpr std::string_view kHealth = "/healthz";
 constexpr std::string_view kModels = "/api/v1/models";
 
 net::Response Failure(const Status& status) {
@@ -99,17 +100,19 @@ bool Api::IsUpload(std::string_view method, std::string_view target) {
   return method == "POST" && path.starts_with(kModels) && path.ends_with("/versions");
 }
 
+std::optional<net::Response> Api::Admit(const net::Request& head) const {
+  if (head.path == kHealth || options_.tokens.Who(head.Header("Authorization"))) return std::nullopt;
+  return Failure(Error(Code::kUnauthenticated,
+                       "this controller wants a token: send the header Authorization: Bearer TOKEN"));
+}
+
 void Api::Handle(net::Request&& request, net::Responder respond) {
   auto shared = std::make_shared<net::Request>(std::move(request));
   auto guard = std::make_shared<FileGuard>(shared->body_file);
-  if (shared->path == "/healthz") return respond(Text("ok\n"));
-  auto who = options_.tokens.Who(shared->Header("Authorization"));
-  if (!who) {
-    return respond(
-        Failure(Error(Code::kUnauthenticated,
-                      "this controller wants a token: send the header Authorization: Bearer TOKEN")));
-  }
-  auto taken = pool_.Add([this, shared, guard = std::move(guard), who = *who, respond]() mutable {
+  if (auto refusal = Admit(*shared)) return respond(std::move(*refusal));
+  if (shared->path == kHealth) return respond(Text("ok\n"));
+  std::string who = options_.tokens.Who(shared->Header("Authorization")).value_or("");
+  auto taken = pool_.Add([this, shared, guard = std::move(guard), who, respond]() mutable {
     Work(*shared, who, respond, [&guard] { guard.reset(); });
   });
   if (!taken)

@@ -8,6 +8,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -41,6 +42,8 @@ class Api {
       const Clock& clock, ApiOptions options);
   ~Api();  // answers the waiters with what there is
 
+  // Before a request's body is received: the answer to callers without a token that is known.
+  std::optional<net::Response> Admit(const net::Request& head) const;
   void Handle(net::Request&& request, net::Responder respond);
   // After each round of the loop: answers those whose model is ready or whose time is over.
   void CheckWaiters();

@@ -34,6 +34,7 @@ class ApiTest : public ::testing::Test {
     net::HttpServerOptions http;
     http.upload_dir = p_.root_ + "/uploads";
     http.upload = Api::IsUpload;
+    http.admit = [this](const net::Request& head) { return api_->Admit(head); };
     auto server = net::HttpServer::Start(http, [this](net::Request&& request, net::Responder respond) {
       api_->Handle(std::move(request), std::move(respond));
     });

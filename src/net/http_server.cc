@@ -106,7 +106,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // Any thread.
   void Send(Response response) {
-    asio::post(strand_, [self = shared_from_this(), response = std::move(response)]() mutable {
+    asio::dispatch(strand_, [self = shared_from_this(), response = std::move(response)]() mutable {
       self->Write(std::move(response));
     });
   }
@@ -140,14 +140,16 @@ class Session : public std::enable_shared_from_this<Session> {
       return Refuse(400, fmt::format("not an HTTP/1.1 request: {}", error.message()));
     }
     if (error) return stream_.close();
-    const auto& message = head_->get();
-    auto method = message.method_string();
-    auto target = message.target();
+    TakeHead();
+    if (Status status = ParseTarget(request_); !status.ok()) return WriteLast(ErrorResponse(status));
+    if (const auto& admit = shared_->options.admit) {
+      if (auto refusal = admit(request_)) return WriteLast(std::move(*refusal));
+    }
     const auto& upload = shared_->options.upload;
-    is_upload_ = upload && upload({method.data(), method.size()}, {target.data(), target.size()});
+    is_upload_ = upload && upload(request_.method, request_.target);
     uint64_t limit = is_upload_ ? shared_->options.upload_bytes_max : shared_->options.body_bytes_max;
     if (auto length = head_->content_length(); length && *length > limit) return RefuseBody(limit);
-    bool expects = beast::iequals(message[http::field::expect], "100-continue");
+    bool expects = beast::iequals(head_->get()[http::field::expect], "100-continue");
     if (!expects) return ReadBody(limit);
     static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
     asio::async_write(stream_, asio::buffer(kContinue),
@@ -167,9 +169,8 @@ class Session : public std::enable_shared_from_this<Session> {
                      [self = shared_from_this(), parser, limit](ErrorCode error, size_t) {
                        if (error == http::error::body_limit) return self->RefuseBody(limit);
                        if (error) return self->BodyFailed(error);
-                       Request request = self->TakeHead(*parser);
-                       request.body = std::move(parser->get().body());
-                       self->Dispatch(std::move(request));
+                       self->request_.body = std::move(parser->get().body());
+                       self->Dispatch();
                      });
   }
 
@@ -187,30 +188,26 @@ class Session : public std::enable_shared_from_this<Session> {
                        if (read_error) ::unlink(path.c_str());
                        if (read_error == http::error::body_limit) return self->RefuseBody(limit);
                        if (read_error) return self->BodyFailed(read_error);
-                       Request request = self->TakeHead(*parser);
-                       request.body_file = path;
-                       self->Dispatch(std::move(request));
+                       self->request_.body_file = path;
+                       self->Dispatch();
                      });
   }
 
-  template <typename Parser>
-  Request TakeHead(Parser& parser) {
-    const auto& message = parser.get();
+  void TakeHead() {
+    const auto& message = head_->get();
     keep_alive_ = message.keep_alive();
-    Request request;
-    request.arrival = SystemClock().Now();
+    request_ = {};
     auto method = message.method_string();
     auto target = message.target();
-    request.method.assign(method.data(), method.size());
-    request.target.assign(target.data(), target.size());
+    request_.method.assign(method.data(), method.size());
+    request_.target.assign(target.data(), target.size());
     head_only_ = message.method() == http::verb::head;
     for (const auto& field : message) {
       auto name = field.name_string();
       auto value = field.value();
-      request.headers.emplace_back(std::string(name.data(), name.size()),
-                                   std::string(value.data(), value.size()));
+      request_.headers.emplace_back(std::string(name.data(), name.size()),
+                                    std::string(value.data(), value.size()));
     }
-    return request;
   }
 
   // Calls the handler; a Responder that is dropped unused answers 500.
@@ -223,14 +220,11 @@ class Session : public std::enable_shared_from_this<Session> {
     std::atomic<bool> sent{false};
   };
 
-  void Dispatch(Request&& request) {
+  void Dispatch() {
     stream_.expires_never();
-    if (Status status = ParseTarget(request); !status.ok()) {
-      if (!request.body_file.empty()) ::unlink(request.body_file.c_str());
-      return Write(ErrorResponse(status));
-    }
+    request_.arrival = SystemClock().Now();
     auto pending = std::make_shared<Pending>(shared_from_this());
-    shared_->handler(std::move(request), [pending](Response response) {
+    shared_->handler(std::move(request_), [pending](Response response) {
       if (!pending->sent.exchange(true)) pending->session->Send(std::move(response));
     });
   }
@@ -263,6 +257,11 @@ class Session : public std::enable_shared_from_this<Session> {
   void Refuse(int status, const std::string& text) {
     Response response = ErrorResponse(InvalidArgument("{}", text));
     response.status = status;
+    WriteLast(std::move(response));
+  }
+
+  // Of a request whose body was not read to its end: nothing after it could be understood.
+  void WriteLast(Response response) {
     keep_alive_ = false;
     Write(std::move(response));
   }
@@ -302,6 +301,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Stream stream_;
   beast::flat_buffer buffer_;
   std::optional<HeadParser> head_;
+  Request request_;    // being received
   bool idle_ = false;  // waiting for a request, nothing of it read
   bool is_upload_ = false;
   bool keep_alive_ = true;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,9 @@
 #include "base/status.h"
 
 namespace snug::net {
+
+struct Request;
+struct Response;
 
 struct HttpServerOptions {
   std::string address = "127.0.0.1";
@@ -29,6 +33,9 @@ struct HttpServerOptions {
   std::string upload_dir;
   uint64_t upload_bytes_max = uint64_t{4} << 30;
   std::function<bool(std::string_view method, std::string_view target)> upload;
+  // Looks at each request when its headers are there, on an I/O thread: an answer refuses it before a byte of
+  // the body is received, and closes the connection. Must not block.
+  std::function<std::optional<Response>(const Request& head)> admit;
 };
 
 struct Request {

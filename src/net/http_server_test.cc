@@ -128,6 +128,34 @@ TEST(HttpServerTest, UploadsGoToAFile) {
   EXPECT_EQ(answer->body, std::to_string(3 << 20));
 }
 
+TEST(HttpServerTest, RefusesByTheHeadersBeforeABodyIsSent) {
+  HttpServerOptions options;
+  options.upload_dir = testing::TempDir();
+  options.upload = [](std::string_view, std::string_view) { return true; };
+  options.upload_bytes_max = 1000;
+  options.admit = [](const Request& head) -> std::optional<Response> {
+    if (head.Header("authorization") == "yes" && head.path == "/a b") return std::nullopt;
+    return ErrorResponse(Error(Code::kUnauthenticated, "who are you?"));
+  };
+  auto server = StartOrDie(options, Echo);
+  // The client sends headers only, and has its answer: nothing waits for the body.
+  std::string announced = "POST /a%20b HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n";
+  std::string refused = Raw(server->port(), announced + "\r\n");
+  EXPECT_EQ(refused.substr(0, 12), "HTTP/1.1 401");
+  EXPECT_NE(refused.find("Connection: close"), std::string::npos);
+  EXPECT_NE(refused.find("who are you?"), std::string::npos);
+  std::string expecting = Raw(server->port(), announced + "Expect: 100-continue\r\n\r\n");
+  EXPECT_EQ(expecting.substr(0, 12), "HTTP/1.1 401") << "and is not asked to continue";
+  std::string large = "POST /a%20b HTTP/1.1\r\nAuthorization: yes\r\nContent-Length: 1001\r\n\r\n";
+  EXPECT_EQ(Raw(server->port(), large).substr(0, 12), "HTTP/1.1 413");
+  auto admitted = Fetch({.method = "POST",
+                         .url = Url(*server, "/a%20b"),
+                         .headers = {{"Authorization", "yes"}},
+                         .body = "hello"});
+  ASSERT_TRUE(admitted.ok()) << admitted.status().ToString();
+  EXPECT_EQ(admitted->status, 200);
+}
+
 TEST(HttpServerTest, DrainAnswersWhatIsUnderWayAndClosesTheIdle) {
   std::promise<Responder> arrived;
   auto server =
