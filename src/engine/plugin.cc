@@ -39,12 +39,21 @@ bool IsEngineName(const std::string& name) {
          !name.ends_with("_parser");
 }
 
+// The engine's own library is not where the plug-in was told to look.
+const char* Hint(std::string_view error) {
+  if (error.find("cannot open shared object file") == std::string_view::npos) return "";
+  return "; make the engines' environment with tools/setup/venvs.sh runtime, or name the library's folder in "
+         "LD_LIBRARY_PATH";
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const Plugin>> Plugin::Open(const std::string& path) {
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-  if (library == nullptr)
-    return FailedPrecondition("engine plug-in {} cannot be opened: {}", path, dlerror());
+  if (library == nullptr) {
+    std::string error = dlerror();
+    return FailedPrecondition("engine plug-in {} cannot be opened: {}{}", path, error, Hint(error));
+  }
   void* symbol = dlsym(library, SNUG_ENGINE_ENTRY);
   if (symbol == nullptr) {
     return FailedPrecondition("engine plug-in {} does not export {}(): is it an engine?", path,

@@ -18,7 +18,9 @@ void Open(bool onednn, Api& api) {
   void* library = dlopen(kLibrary, RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     throw kit::Failure(SNUG_FAILED_PRECONDITION,
-                       std::string("TensorFlow's library cannot be opened: ") + dlerror());
+                       std::string("TensorFlow's library cannot be opened: ") + dlerror() +
+                           "; make the engines' environment with tools/setup/venvs.sh runtime, or name the "
+                           "library's folder in LD_LIBRARY_PATH");
   }
 #define SNUG_FIND(name)                                                                \
   api.name = reinterpret_cast<decltype(&::name)>(dlsym(library, #name));               \
