@@ -128,6 +128,16 @@ typedef struct snug_engine_config {
   void (*log)(int32_t level, const char* text);
 } snug_engine_config;
 
+/* A further way to call a model, with tensors of its own: a SavedModel's signature beside the default one. */
+typedef struct snug_signature {
+  const char* name;   /* "regress_x_to_y" */
+  const char* method; /* TensorFlow's method name, e.g. "tensorflow/serving/regress", or "" */
+  uint32_t input_count;
+  const snug_tensor_spec* inputs;
+  uint32_t output_count;
+  const snug_tensor_spec* outputs;
+} snug_signature;
+
 /* What is known of a loaded model. Pointers stay valid until unload. */
 typedef struct snug_model_info {
   uint32_t struct_size;
@@ -145,6 +155,16 @@ typedef struct snug_model_info {
   /* One line for people on how the model is executed, e.g. "OpenVINO 2026.4.1 CPU, f32, 1 stream x 1 thread".
    */
   const char* description;
+  /* Optional, from here on: what inputs and outputs above are called ("serving_default"), or NULL, and its
+   * method; further signatures, which create_signature_instance serves. To be filled only where struct_size
+   * says so. */
+  const char* signature;
+  const char* method;
+  uint32_t signature_count;
+  const snug_signature* signatures;
+  /* 1 when execute only computes: it waits for no network, no other process and no lock that those hold. The
+   * host may then call it on the thread that received the request. Optional; 0 if in doubt. */
+  int32_t only_computes;
 } snug_model_info;
 
 typedef struct snug_engine_api {
@@ -184,6 +204,11 @@ typedef struct snug_engine_api {
    * one that may crash). Opening the plug-in must then stay cheap: load the library itself in create or load.
    */
   int32_t prefers_process;
+
+  /* Optional, may be NULL: as create_instance, for one of snug_model_info.signatures. What execute is given
+   * and asked for are that signature's inputs and outputs. */
+  snug_code (*create_signature_instance)(snug_model* model, const char* signature, snug_instance** instance,
+                                         snug_error* error);
 } snug_engine_api;
 
 /* The plug-in's one export. host_abi_version is the host's; a plug-in that cannot serve it returns NULL. The

@@ -37,6 +37,24 @@ Result<std::vector<TensorSpec>> CopySpecs(std::string_view kind, uint32_t count,
   return copies;
 }
 
+Result<std::vector<Signature>> CopySignatures(const snug_model_info& report) {
+  if (report.signature_count > kSignaturesMax) {
+    return FailedPrecondition("the engine reports {} signatures, the limit is {}", report.signature_count,
+                              kSignaturesMax);
+  }
+  if (report.signature_count > 0 && report.signatures == nullptr)
+    return FailedPrecondition("the engine reports {} signatures but gives none", report.signature_count);
+  std::vector<Signature> signatures(report.signature_count);
+  for (uint32_t i = 0; i < report.signature_count; ++i) {
+    const snug_signature& from = report.signatures[i];
+    signatures[i].name = CleanText(from.name, kNameBytesMax);
+    signatures[i].method = CleanText(from.method, kNameBytesMax);
+    SNUG_ASSIGN_OR_RETURN(signatures[i].inputs, CopySpecs("input", from.input_count, from.inputs));
+    SNUG_ASSIGN_OR_RETURN(signatures[i].outputs, CopySpecs("output", from.output_count, from.outputs));
+  }
+  return signatures;
+}
+
 Status CheckSpec(std::string_view kind, const TensorSpec& spec, bool batch_is_free) {
   auto wrong = [&](std::string_view what) {
     return FailedPrecondition("the engine reports {} \"{}\" {}", kind,
@@ -89,7 +107,11 @@ Result<ModelInfo> CheckModelInfo(const snug_model_info& report) {
   info.memory_bytes = report.memory_bytes;
   info.batch_is_free = report.batch_is_free != 0;
   info.threads_per_instance = report.threads_per_instance;
+  info.only_computes = report.only_computes != 0;
   info.description = CleanText(report.description, SNUG_ERROR_TEXT_BYTES);
+  info.signature = CleanText(report.signature, kNameBytesMax);
+  info.method = CleanText(report.method, kNameBytesMax);
+  SNUG_ASSIGN_OR_RETURN(info.signatures, CopySignatures(report));
   SNUG_RETURN_IF_ERROR(CheckSpecs(info));
   return info;
 }
@@ -101,7 +123,17 @@ Status CheckSpecs(const ModelInfo& info) {
                               info.threads_per_instance);
   }
   SNUG_RETURN_IF_ERROR(CheckKind("input", info.inputs, info.batch_is_free));
-  return CheckKind("output", info.outputs, info.batch_is_free);
+  SNUG_RETURN_IF_ERROR(CheckKind("output", info.outputs, info.batch_is_free));
+  std::set<std::string_view> names{info.signature};
+  for (const Signature& signature : info.signatures) {
+    if (!names.insert(signature.name).second)
+      return FailedPrecondition("the engine reports two signatures named \"{}\"", signature.name);
+    if (signature.name.empty() || signature.outputs.empty())
+      return FailedPrecondition("the engine reports a signature without a name or without outputs");
+    SNUG_RETURN_IF_ERROR(CheckKind("input", signature.inputs, false));
+    SNUG_RETURN_IF_ERROR(CheckKind("output", signature.outputs, false));
+  }
+  return {};
 }
 
 }  // namespace snug::engine

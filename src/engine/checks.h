@@ -14,6 +14,7 @@
 namespace snug::engine {
 
 constexpr size_t kNameBytesMax = 512;  // of a tensor's name
+constexpr uint32_t kSignaturesMax = 64;
 
 // The Status of a call that returned `code`. INTERNAL for a number that is no code.
 Status PluginStatus(std::string_view call, snug_code code, const snug_error& error);

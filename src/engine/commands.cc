@@ -31,6 +31,17 @@ Json ToJson(const std::vector<TensorSpec>& specs) {
   return list;
 }
 
+Json ToJson(const std::vector<Signature>& signatures) {
+  Json list = Json::array();
+  for (const Signature& signature : signatures) {
+    list.push_back({{"name", signature.name},
+                    {"method", signature.method},
+                    {"inputs", ToJson(signature.inputs)},
+                    {"outputs", ToJson(signature.outputs)}});
+  }
+  return list;
+}
+
 std::vector<TensorSpec> SpecsOf(const Json& list) {
   std::vector<TensorSpec> specs;
   for (const Json& spec : list) {
@@ -38,6 +49,15 @@ std::vector<TensorSpec> SpecsOf(const Json& list) {
                      spec.at("shape").get<Shape>()});
   }
   return specs;
+}
+
+std::vector<Signature> SignaturesOf(const Json& list) {
+  std::vector<Signature> signatures;
+  for (const Json& one : list) {
+    signatures.push_back({one.at("name").get<std::string>(), one.at("method").get<std::string>(),
+                          SpecsOf(one.at("inputs")), SpecsOf(one.at("outputs"))});
+  }
+  return signatures;
 }
 
 Status StatusOf(const Json& json) {
@@ -60,14 +80,14 @@ std::string EncodeLoad(const LoadCommand& command) {
                {"output_bytes_max", command.output_bytes_max}});
 }
 
-std::string EncodeCreateInstance() {
-  return R"({"command":"create_instance"})";
+std::string EncodeCreateInstance(const std::string& signature) {
+  return Dump({{"command", "create_instance"}, {"signature", signature}});
 }
 
 Result<Command> DecodeCommand(std::string_view text) {
   return Decode<Command>(text, [](const Json& json) -> Result<Command> {
     auto name = json.at("command").get<std::string>();
-    if (name == "create_instance") return Command{};
+    if (name == "create_instance") return Command{false, {}, json.at("signature").get<std::string>()};
     if (name != "load") return Internal("engine process: unknown command");
     return Command{true,
                    {json.at("plugin").get<std::string>(), json.at("directory").get<std::string>(),
@@ -83,7 +103,10 @@ std::string EncodeInfo(const ModelInfo& info) {
                {"memory_bytes", info.memory_bytes},
                {"batch_is_free", info.batch_is_free},
                {"threads_per_instance", info.threads_per_instance},
-               {"description", info.description}});
+               {"description", info.description},
+               {"signature", info.signature},
+               {"method", info.method},
+               {"signatures", ToJson(info.signatures)}});
 }
 
 std::string EncodeStatus(const Status& status) {
@@ -98,7 +121,10 @@ Result<ModelInfo> DecodeInfo(std::string_view text) {
                    json.at("memory_bytes").get<uint64_t>(),
                    json.at("batch_is_free").get<bool>(),
                    json.at("threads_per_instance").get<int>(),
-                   json.at("description").get<std::string>()};
+                   json.at("description").get<std::string>(),
+                   json.at("signature").get<std::string>(),
+                   json.at("method").get<std::string>(),
+                   SignaturesOf(json.at("signatures"))};
     SNUG_RETURN_IF_ERROR(CheckSpecs(info));
     return info;
   });

@@ -20,12 +20,13 @@ struct LoadCommand {
 };
 
 std::string EncodeLoad(const LoadCommand& command);
-std::string EncodeCreateInstance();
+std::string EncodeCreateInstance(const std::string& signature);  // empty: the model's own
 // What a command is: the load it asks for, or nothing in `load` for create_instance. INTERNAL for anything
 // else.
 struct Command {
   bool is_load = false;
   LoadCommand load;
+  std::string signature = {};  // of create_instance
 };
 Result<Command> DecodeCommand(std::string_view json);
 

@@ -7,12 +7,21 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
 #include "base/tensor.h"
 
 namespace snug::engine {
+
+// A further way to call a model, with tensors of its own.
+struct Signature {
+  std::string name;
+  std::string method;  // TensorFlow's method name, or empty
+  std::vector<TensorSpec> inputs;
+  std::vector<TensorSpec> outputs;
+};
 
 struct ModelInfo {
   std::vector<TensorSpec> inputs;
@@ -21,6 +30,10 @@ struct ModelInfo {
   bool batch_is_free = false;    // the first dimension of every input and output is a free batch dimension
   int threads_per_instance = 1;  // that one Execute may keep busy
   std::string description;       // one line for people: library, version, precision, streams
+  std::string signature;         // what inputs and outputs are called; empty: nothing
+  std::string method;            // of it, as Signature's
+  std::vector<Signature> signatures = {};  // beside that one
+  bool only_computes = false;              // in this process: an Execute waits for nothing but the CPU
 };
 
 // An execution context. One Execute at a time; instances of one model run in parallel.
@@ -41,9 +54,16 @@ class Model {
   virtual ~Model() = default;
   virtual const ModelInfo& info() const = 0;
   virtual Result<std::unique_ptr<Instance>> CreateInstance() = 0;
+  // Of one of info().signatures: executes what InfoOfSignature shows.
+  virtual Result<std::unique_ptr<Instance>> CreateSignatureInstance(const std::string& signature) {
+    return NotFound("the model has no signature \"{}\"", signature);
+  }
   // The process that executes the model when that is not this one, else 0. For metrics and tests.
   virtual int64_t process_id() const { return 0; }
 };
+
+// Unless told otherwise: an execution in a process of its own that takes longer is taken for hung.
+constexpr int kExecutionSecondsDefault = 300;
 
 enum class Isolation {
   kDefault,    // what the engine prefers: TensorFlow in a process, others in this one
@@ -59,6 +79,9 @@ struct LoadRequest {
   int instances = 1;                // that will execute at the same time: engines size their streams by it
   Isolation isolation = Isolation::kDefault;
   std::string cache_dir;  // for compiled models; empty: none
+  // For a model in a process of its own: after an execution of so long the process is killed and started
+  // again.
+  int execution_seconds_max = kExecutionSecondsDefault;
 };
 
 struct HostOptions {
@@ -66,9 +89,6 @@ struct HostOptions {
   std::string engine_program;                     // path of snug-engine, for isolation in a process
   int threads = 1;                                // budget of the whole process, from the cgroup
   uint64_t output_bytes_max = uint64_t{1} << 30;  // of all outputs of one Execute
-// Unless told otherwise: an execution in a process of its own that takes longer is taken for hung.
-constexpr int kExecutionSecondsDefault = 300;
-
 };
 
 // Thread-safe. Keeps each plug-in loaded for the life of the process (libraries such as TensorFlow do not
@@ -83,9 +103,6 @@ class EngineHost {
   virtual Result<std::unique_ptr<Model>> Load(const LoadRequest& request) = 0;
   // Names of the plug-ins found, sorted.
   virtual std::vector<std::string> Engines() const = 0;
-  // For a model in a process of its own: after an execution of so long the process is killed and started
-  // again.
-  int execution_seconds_max = kExecutionSecondsDefault;
   // The engine that "auto" would take for these files.
   virtual Result<std::string> Recognise(const std::string& directory) const = 0;
 };

@@ -51,11 +51,11 @@ Result<ModelInfo> EngineChild::Load(const LoadCommand& command) {
   return DecodeInfo(answer);
 }
 
-Result<os::UniqueFd> EngineChild::CreateInstance() {
+Result<os::UniqueFd> EngineChild::CreateInstance(const std::string& signature) {
   SNUG_ASSIGN_OR_RETURN(auto sockets, InstancePair());
   const int theirs = sockets.second.get();
   SNUG_ASSIGN_OR_RETURN(std::string answer,
-                        Ask(EncodeCreateInstance(), {&theirs, 1}, kCreateInstanceSecondsMax));
+                        Ask(EncodeCreateInstance(signature), {&theirs, 1}, kCreateInstanceSecondsMax));
   SNUG_RETURN_IF_ERROR(DecodeStatus(answer));
   return std::move(sockets.first);
 }

@@ -32,7 +32,7 @@ class EngineChild {
   // Blocks until the model is loaded. UNAVAILABLE: the process died; DEADLINE_EXCEEDED after kLoadSecondsMax.
   Result<ModelInfo> Load(const LoadCommand& command);
   // A socket whose other end serves a new instance.
-  Result<os::UniqueFd> CreateInstance();
+  Result<os::UniqueFd> CreateInstance(const std::string& signature);
 
   // Blocks until the process has ended, and reaps it. Called by one thread, once.
   void WaitForEnd();

@@ -16,6 +16,7 @@
 #include "engine/local_model.h"
 #include "engine/plugin.h"
 #include "engine/shared_memory.h"
+#include "engine/signatures.h"
 
 namespace snug::engine {
 namespace {
@@ -62,11 +63,11 @@ class SlotOutputs : public OutputMemory {
 // One instance and its socket, served by one thread.
 class InstanceServer {
  public:
-  InstanceServer(os::UniqueFd socket, std::unique_ptr<LocalInstance> instance, const ModelInfo& info,
+  InstanceServer(os::UniqueFd socket, std::unique_ptr<LocalInstance> instance, ModelInfo info,
                  uint64_t bytes_max)
       : socket_(std::move(socket)),
         instance_(std::move(instance)),
-        info_(info),
+        info_(std::move(info)),
         output_bytes_max_(bytes_max) {}
 
   void Run() {
@@ -170,7 +171,7 @@ class InstanceServer {
 
   const os::UniqueFd socket_;
   const std::unique_ptr<LocalInstance> instance_;
-  const ModelInfo& info_;
+  const ModelInfo info_;  // as the instance's signature shows it
   const uint64_t output_bytes_max_;
   std::shared_ptr<SharedMemory> input_region_;
   std::array<std::shared_ptr<SharedMemory>, kOutputSlotsMax> slots_;
@@ -197,7 +198,7 @@ class EngineProcess {
   std::string Answer(ControlMessage& message) {
     auto command = DecodeCommand(message.json);
     if (!command.ok()) return EncodeStatus(command.status());
-    if (!command->is_load) return EncodeStatus(CreateInstance(std::move(message.fds)));
+    if (!command->is_load) return EncodeStatus(CreateInstance(command->signature, std::move(message.fds)));
     Status status = Load(command->load);
     if (!status.ok()) return EncodeStatus(status);
     ModelInfo info = model_->info();
@@ -215,11 +216,12 @@ class EngineProcess {
     return {};
   }
 
-  Status CreateInstance(std::vector<os::UniqueFd> fds) {
+  Status CreateInstance(const std::string& signature, std::vector<os::UniqueFd> fds) {
     if (model_ == nullptr || fds.size() != 1)
       return FailedPrecondition("engine process: create_instance out of turn");
-    SNUG_ASSIGN_OR_RETURN(auto instance, CreateLocalInstance(*model_));
-    auto server = std::make_shared<InstanceServer>(std::move(fds[0]), std::move(instance), model_->info(),
+    SNUG_ASSIGN_OR_RETURN(ModelInfo info, InfoOfSignature(model_->info(), signature));
+    SNUG_ASSIGN_OR_RETURN(auto instance, CreateLocalInstance(*model_, signature));
+    auto server = std::make_shared<InstanceServer>(std::move(fds[0]), std::move(instance), std::move(info),
                                                    output_bytes_max_);
     {
       std::lock_guard lock(mutex_);

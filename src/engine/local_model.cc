@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "engine/checks.h"
+#include "engine/signatures.h"
 
 namespace snug::engine {
 namespace {
@@ -68,8 +69,8 @@ class HeapOutputs : public OutputMemory {
 
 class PluginInstance : public LocalInstance {
  public:
-  PluginInstance(std::shared_ptr<LoadedModel> model, snug_instance* handle)
-      : model_(std::move(model)), handle_(handle), inputs_(model_->info.inputs.size()) {}
+  PluginInstance(std::shared_ptr<LoadedModel> model, ModelInfo info, snug_instance* handle)
+      : model_(std::move(model)), info_(std::move(info)), handle_(handle), inputs_(info_.inputs.size()) {}
   ~PluginInstance() override {
     std::lock_guard lock(model_->engine->mutex());
     CallVoid("destroy_instance", model_->api().destroy_instance, handle_);
@@ -77,7 +78,7 @@ class PluginInstance : public LocalInstance {
 
   Result<std::vector<Tensor>> Execute(std::span<const TensorView> inputs,
                                       std::span<const uint8_t> wanted) override {
-    const std::vector<TensorSpec>& specs = model_->info.outputs;
+    const std::vector<TensorSpec>& specs = info_.outputs;
     HeapOutputs memory(specs.size());
     OutputCollector collector(specs, model_->engine->output_bytes_max(), memory);
     SNUG_RETURN_IF_ERROR(ExecuteInto(inputs, wanted, collector));
@@ -92,7 +93,7 @@ class PluginInstance : public LocalInstance {
   Status ExecuteInto(std::span<const TensorView> inputs, std::span<const uint8_t> wanted,
                      OutputCollector& collector) override {
     SNUG_RETURN_IF_ERROR(FillInputs(inputs));
-    const size_t output_count = model_->info.outputs.size();
+    const size_t output_count = info_.outputs.size();
     if (!wanted.empty() && wanted.size() != output_count) {
       return InvalidArgument("expected a choice of {} outputs, got {}", output_count, wanted.size());
     }
@@ -113,7 +114,7 @@ class PluginInstance : public LocalInstance {
     }
     for (size_t i = 0; i < inputs.size(); ++i) {
       const TensorView& view = inputs[i];
-      inputs_[i] = {model_->info.inputs[i].name.c_str(),
+      inputs_[i] = {info_.inputs[i].name.c_str(),
                     static_cast<snug_dtype>(view.dtype),
                     static_cast<int32_t>(view.shape.size()),
                     view.shape.data(),
@@ -124,6 +125,7 @@ class PluginInstance : public LocalInstance {
   }
 
   const std::shared_ptr<LoadedModel> model_;
+  const ModelInfo info_;  // as the instance's signature shows it
   snug_instance* const handle_;
   std::vector<snug_tensor> inputs_;  // of one Execute at a time
 };
@@ -132,22 +134,33 @@ class PluginModel : public Model {
  public:
   explicit PluginModel(std::shared_ptr<LoadedModel> model) : model_(std::move(model)) {}
   const ModelInfo& info() const override { return model_->info; }
-  Result<std::unique_ptr<Instance>> CreateInstance() override {
-    SNUG_ASSIGN_OR_RETURN(std::unique_ptr<LocalInstance> instance, CreateLocal());
+  Result<std::unique_ptr<Instance>> CreateInstance() override { return CreateSignatureInstance({}); }
+  Result<std::unique_ptr<Instance>> CreateSignatureInstance(const std::string& signature) override {
+    SNUG_ASSIGN_OR_RETURN(std::unique_ptr<LocalInstance> instance, CreateLocal(signature));
     return std::unique_ptr<Instance>(std::move(instance));
   }
-  Result<std::unique_ptr<LocalInstance>> CreateLocal() {
+  Result<std::unique_ptr<LocalInstance>> CreateLocal(const std::string& signature) {
+    SNUG_ASSIGN_OR_RETURN(ModelInfo info, InfoOfSignature(model_->info, signature));
     snug_instance* handle = nullptr;
     {
       std::lock_guard lock(model_->engine->mutex());
-      SNUG_RETURN_IF_ERROR(Call("create_instance", model_->api().create_instance, model_->handle, &handle));
+      SNUG_RETURN_IF_ERROR(CreateHandle(info.signature == model_->info.signature ? "" : signature, &handle));
     }
     if (handle == nullptr)
       return FailedPrecondition("the engine's create_instance succeeded but gave no instance");
-    return std::unique_ptr<LocalInstance>(std::make_unique<PluginInstance>(model_, handle));
+    return std::unique_ptr<LocalInstance>(std::make_unique<PluginInstance>(model_, std::move(info), handle));
   }
 
  private:
+  Status CreateHandle(const std::string& signature, snug_instance** handle) {
+    const snug_engine_api& api = model_->api();
+    if (signature.empty()) return Call("create_instance", api.create_instance, model_->handle, handle);
+    if (api.create_signature_instance == nullptr)
+      return FailedPrecondition("the engine reports signatures but lacks create_signature_instance");
+    return Call("create_signature_instance", api.create_signature_instance, model_->handle, signature.c_str(),
+                handle);
+  }
+
   const std::shared_ptr<LoadedModel> model_;
 };
 
@@ -189,8 +202,8 @@ Result<std::unique_ptr<Model>> LocalEngine::Load(const std::string& directory,
   return std::unique_ptr<Model>(std::make_unique<PluginModel>(std::move(model)));
 }
 
-Result<std::unique_ptr<LocalInstance>> CreateLocalInstance(Model& model) {
-  return static_cast<PluginModel&>(model).CreateLocal();
+Result<std::unique_ptr<LocalInstance>> CreateLocalInstance(Model& model, const std::string& signature) {
+  return static_cast<PluginModel&>(model).CreateLocal(signature);
 }
 
 }  // namespace snug::engine

@@ -52,7 +52,7 @@ class LocalInstance : public Instance {
                              OutputCollector& collector) = 0;
 };
 
-// The instances that models of LocalEngine::Load create.
-Result<std::unique_ptr<LocalInstance>> CreateLocalInstance(Model& model);
+// The instances that models of LocalEngine::Load create; `signature` empty: of the model's own.
+Result<std::unique_ptr<LocalInstance>> CreateLocalInstance(Model& model, const std::string& signature = {});
 
 }  // namespace snug::engine

@@ -9,6 +9,7 @@
 #include "engine/frames.h"
 #include "engine/outputs.h"
 #include "engine/shared_memory.h"
+#include "engine/signatures.h"
 
 namespace snug::engine {
 namespace {
@@ -27,26 +28,29 @@ struct Slot {
 
 class ProcessInstance : public Instance {
  public:
-  explicit ProcessInstance(std::shared_ptr<Supervisor> supervisor)
-      : supervisor_(std::move(supervisor)), buffer_(kFrameBytesMax) {}
+  ProcessInstance(std::shared_ptr<Supervisor> supervisor, std::string signature, ModelInfo info)
+      : supervisor_(std::move(supervisor)),
+        signature_(std::move(signature)),
+        info_(std::move(info)),
+        buffer_(kFrameBytesMax) {}
 
   // Makes an instance in the process that runs now, if it is another than before.
   Status Connect() {
     SNUG_ASSIGN_OR_RETURN(auto child, supervisor_->Current());
     if (child == child_) return {};
-    auto socket = child->CreateInstance();
+    auto socket = child->CreateInstance(signature_);
     if (!socket.ok()) return Broken(*child, socket.status());
     socket_ = std::move(*socket);
+    SetReceiveTimeout(socket_.get(), supervisor_->execution_seconds_max());
     child_ = std::move(child);
     input_announced_ = false;
     for (Slot& slot : slots_) slot.announced = false;
-    SetReceiveTimeout(socket_.get(), supervisor_->execution_seconds_max());
     return {};
   }
 
   Result<std::vector<Tensor>> Execute(std::span<const TensorView> inputs,
                                       std::span<const uint8_t> wanted) override {
-    const ModelInfo& info = supervisor_->info();
+    const ModelInfo& info = info_;
     if (inputs.size() != info.inputs.size()) {
       return InvalidArgument("expected {} inputs, got {}", info.inputs.size(), inputs.size());
     }
@@ -73,9 +77,6 @@ class ProcessInstance : public Instance {
     return supervisor_->Explain(child);
   }
 
-  Result<Frame> WriteInputs(std::span<const TensorView> inputs) {
-    Frame frame;
-    uint64_t total = 0;
   Status NoAnswer(const Status& status) {
     if (status.code() != Code::kDeadlineExceeded) return Broken(*child_, status);
     // Hung. No UNAVAILABLE: whoever tries that again would hang the next process.
@@ -88,6 +89,9 @@ class ProcessInstance : public Instance {
     return hung;
   }
 
+  Result<Frame> WriteInputs(std::span<const TensorView> inputs) {
+    Frame frame;
+    uint64_t total = 0;
     for (const TensorView& view : inputs) {
       if (view.bytes > kInputBytesMax - total) {
         return Error(Code::kResourceExhausted, "the inputs exceed the limit of {} bytes", kInputBytesMax);
@@ -154,7 +158,7 @@ class ProcessInstance : public Instance {
   // Known when all outputs have fixed shapes; else a guess that the first answer corrects.
   uint64_t ExpectedOutputBytes() const {
     uint64_t total = 0;
-    for (const TensorSpec& spec : supervisor_->info().outputs) {
+    for (const TensorSpec& spec : info_.outputs) {
       total += AlignShared(ElementCount(spec.shape).value_or(0) * ElementBytes(spec.dtype));
     }
     return std::min(total, kInputBytesMax);
@@ -162,7 +166,7 @@ class ProcessInstance : public Instance {
 
   Result<std::vector<Tensor>> ReadOutputs(const Frame& reply, uint32_t index,
                                           const std::vector<uint8_t>& wanted) {
-    const std::vector<TensorSpec>& specs = supervisor_->info().outputs;
+    const std::vector<TensorSpec>& specs = info_.outputs;
     if (reply.kind != FrameKind::kDone || reply.tensors.size() != specs.size()) {
       return Internal("engine process: an answer with {} outputs, expected {}", reply.tensors.size(),
                       specs.size());
@@ -204,6 +208,8 @@ class ProcessInstance : public Instance {
   }
 
   const std::shared_ptr<Supervisor> supervisor_;
+  const std::string signature_;         // empty: the model's own
+  const ModelInfo info_;                // as that shows it
   std::shared_ptr<EngineChild> child_;  // where socket_ leads; null: not connected
   os::UniqueFd socket_;
   std::shared_ptr<SharedMemory> input_region_;
@@ -220,8 +226,10 @@ class ProcessModel : public Model {
     auto child = supervisor_->Current();
     return child.ok() ? (*child)->pid() : 0;
   }
-  Result<std::unique_ptr<Instance>> CreateInstance() override {
-    auto instance = std::make_unique<ProcessInstance>(supervisor_);
+  Result<std::unique_ptr<Instance>> CreateInstance() override { return CreateSignatureInstance({}); }
+  Result<std::unique_ptr<Instance>> CreateSignatureInstance(const std::string& signature) override {
+    SNUG_ASSIGN_OR_RETURN(ModelInfo view, InfoOfSignature(info(), signature));
+    auto instance = std::make_unique<ProcessInstance>(supervisor_, signature, std::move(view));
     SNUG_RETURN_IF_ERROR(instance->Connect());
     return std::unique_ptr<Instance>(std::move(instance));
   }

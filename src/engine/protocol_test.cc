@@ -77,7 +77,9 @@ TEST(CommandsTest, RoundTrip) {
   EXPECT_EQ(command->load.plugin, load.plugin);
   EXPECT_EQ(command->load.options_json, load.options_json);
   EXPECT_EQ(command->load.threads, 4);
-  EXPECT_FALSE(DecodeCommand(EncodeCreateInstance())->is_load);
+  auto create = DecodeCommand(EncodeCreateInstance("upper"));
+  EXPECT_FALSE(create->is_load);
+  EXPECT_EQ(create->signature, "upper");
 
   ModelInfo info{{{"x", DType::kFp32, {-1, 4}}}, {{"y", DType::kBytes, {}}}, 42, false, 2, "echo"};
   auto back = DecodeInfo(EncodeInfo(info));

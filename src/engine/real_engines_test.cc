@@ -124,6 +124,27 @@ TEST_F(RealEnginesTest, OpenVinoInAProcess) {
   ExpectLinear(*model);
 }
 
+// Both from one loaded copy of the weights.
+TEST_F(RealEnginesTest, TensorFlowServesEverySignature) {
+  auto model = Load("tensorflow", "linear_savedmodel");
+  ASSERT_NE(model, nullptr);
+  EXPECT_EQ(model->info().signature, "serving_default");
+  EXPECT_EQ(model->info().method, "tensorflow/serving/predict");
+  ASSERT_EQ(model->info().signatures.size(), 1u);
+  EXPECT_EQ(model->info().signatures[0].name, "upper");
+  auto instance = model->CreateSignatureInstance("upper");
+  ASSERT_TRUE(instance.ok()) << instance.status().ToString();
+  const char word[] = "\3\0\0\0abc";
+  TensorView view{"text", DType::kBytes, {1}, word, 7};
+  auto outputs = (*instance)->Execute({&view, 1}, {});
+  ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
+  EXPECT_EQ(std::string(static_cast<const char*>((*outputs)[1].buffer.data()) + 4, 3), "ABC");
+  ExpectLinear(*model);
+  auto missing = model->CreateSignatureInstance("lower");
+  EXPECT_EQ(missing.status().code(), Code::kNotFound);
+  EXPECT_THAT(missing.status().text(), HasSubstr("it has: serving_default, upper"));
+}
+
 TEST_F(RealEnginesTest, OpenVinoReadsSavedModels) {
   auto model = Load("openvino", "linear_savedmodel");
   ASSERT_NE(model, nullptr);

@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "base/log.h"
+#include "engine/signatures.h"
+
 namespace snug::serving {
 namespace {
 
@@ -22,9 +25,9 @@ Result<std::unique_ptr<engine::Model>> LoadModel(const LoadContext& context,
   request.instances = config.instances;
   request.isolation = IsolationOf(config.isolation);
   request.cache_dir = context.cache_dir;
+  request.execution_seconds_max = config.execution_timeout_s;
   return context.engines.Load(request);
 }
-  request.execution_seconds_max = config.execution_timeout_s;
 
 Result<std::unique_ptr<parsers::Parser>> CreateParser(const LoadContext& context, const std::string& model,
                                                       const repository::ModelConfig& config,
@@ -41,12 +44,64 @@ Result<std::unique_ptr<parsers::Parser>> CreateParser(const LoadContext& context
   return context.parsers.CreateParser(request);
 }
 
+// A loaded model as one of its signatures shows it; all of them hold the same weights.
+class SignatureModel : public engine::Model {
+ public:
+  SignatureModel(std::shared_ptr<engine::Model> model, std::string signature, engine::ModelInfo info)
+      : model_(std::move(model)), signature_(std::move(signature)), info_(std::move(info)) {}
+  const engine::ModelInfo& info() const override { return info_; }
+  int64_t process_id() const override { return model_->process_id(); }
+  Result<std::unique_ptr<engine::Instance>> CreateInstance() override {
+    return signature_.empty() ? model_->CreateInstance() : model_->CreateSignatureInstance(signature_);
+  }
+
+ private:
+  const std::shared_ptr<engine::Model> model_;
+  const std::string signature_;  // empty: the model's own
+  const engine::ModelInfo info_;
+};
+
 Result<std::vector<std::unique_ptr<engine::Instance>>> CreateInstances(engine::Model& model, int count) {
   std::vector<std::unique_ptr<engine::Instance>> instances;
   for (int i = 0; i < count; ++i) {
     SNUG_ASSIGN_OR_RETURN(instances.emplace_back(), model.CreateInstance());
   }
   return instances;
+}
+
+// A servable for each further signature. Makes parts.model one of several views of the model.
+Result<std::map<std::string, std::shared_ptr<Servable>>> LoadSignatures(Servable::Parts& parts) {
+  std::map<std::string, std::shared_ptr<Servable>> servables;
+  const engine::ModelInfo info = parts.model->info();
+  if (info.signatures.empty()) return servables;
+  std::shared_ptr<engine::Model> shared = std::move(parts.model);
+  for (const engine::Signature& signature : info.signatures) {
+    SNUG_ASSIGN_OR_RETURN(engine::ModelInfo view, engine::InfoOfSignature(info, signature.name));
+    Servable::Parts own;
+    own.name = parts.name;
+    own.version = parts.version;
+    own.config = parts.config;
+    own.stats = parts.stats;
+    own.clock = parts.clock;
+    own.on_wait = parts.on_wait;
+    own.model = std::make_unique<SignatureModel>(shared, signature.name, std::move(view));
+    SNUG_ASSIGN_OR_RETURN(own.instances, CreateInstances(*own.model, own.config.instances));
+    servables[signature.name] = std::make_shared<Servable>(std::move(own));
+  }
+  parts.model = std::make_unique<SignatureModel>(std::move(shared), "", info);
+  return servables;
+}
+
+// Zeros need not suit every signature (serialised examples, say), and none but the default one has to be
+// warm.
+void WarmSignatures(const Servable& servable) {
+  for (const auto& [name, signature] : servable.signatures()) {
+    std::string note;
+    Status warm = signature->Warm(note);
+    if (!warm.ok()) note = warm.ToString();
+    if (!note.empty())
+      log::Info("a signature is not warm", {{"model", servable.name()}, {"signature", name}, {"note", note}});
+  }
 }
 
 }  // namespace
@@ -66,6 +121,7 @@ Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context,
     SNUG_ASSIGN_OR_RETURN(parts.config.engine, context.engines.Recognise(directory));
   }
   SNUG_ASSIGN_OR_RETURN(parts.model, LoadModel(context, parts.config, directory));
+  SNUG_ASSIGN_OR_RETURN(parts.signatures, LoadSignatures(parts));
   auto parser = CreateParser(context, entry.name, parts.config, directory, parts.model->info());
   if (!parser.ok()) return parser.status().Annotate(fmt::format("parser \"{}\"", parts.config.parser));
   parts.parser = *std::move(parser);
@@ -73,6 +129,7 @@ Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context,
   auto servable = std::make_shared<Servable>(std::move(parts));
   Status warm = servable->Warm(note);
   if (!warm.ok()) return warm.Annotate("the warm-up failed");
+  WarmSignatures(*servable);
   return servable;
 }
 

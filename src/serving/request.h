@@ -22,8 +22,9 @@ using CancelFlag = std::shared_ptr<std::atomic<bool>>;
 // What every request carries.
 struct RequestHead {
   std::string model;
-  std::string version;  // a number, a label, or empty: the model's default
-  TimePoint arrival;    // of the request at the server; latencies count from here
+  std::string version;    // a number, a label, or empty: the model's default
+  std::string signature;  // of the model's signatures; empty: the default one
+  TimePoint arrival;      // of the request at the server; latencies count from here
   TimePoint deadline = TimePoint::max();
   CancelFlag cancelled;  // may be null
 };

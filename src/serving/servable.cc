@@ -1,5 +1,6 @@
 #include "serving/servable.h"
 
+#include <algorithm>
 #include <future>
 #include <latch>
 #include <utility>
@@ -135,6 +136,7 @@ Servable::Servable(Parts parts)
       engine_process_(model_->process_id()),
       instances_(std::move(parts.instances)),
       parser_(std::move(parts.parser)),
+      signatures_(std::move(parts.signatures)),
       stats_(std::move(parts.stats)),
       clock_(*parts.clock),
       on_wait_(std::move(parts.on_wait)),
@@ -165,7 +167,7 @@ void Servable::Work(WorkQueue& queue, engine::Instance* instance) {
 }
 
 Status Servable::Warm(std::string& note) {
-  if (!HasGuessedDims(info_.inputs)) return WarmOnce(1);
+  if (!HasGuessedDims(info_.inputs)) return WarmGuessedBytes(note);
   Status first;
   for (int64_t free_dim : kWarmupFreeDims) {
     Status status = WarmOnce(free_dim);
@@ -175,6 +177,17 @@ Status Servable::Warm(std::string& note) {
     if (first.ok()) first = status;
   }
   note = fmt::format("not warmed up: zeros for {} gave {}", SpecsText(info_.inputs), first.ToString());
+  return {};
+}
+
+// Empty strings are a guess too: a model that parses its strings may refuse them.
+Status Servable::WarmGuessedBytes(std::string& note) {
+  Status status = WarmOnce(1);
+  const bool has_bytes = std::any_of(info_.inputs.begin(), info_.inputs.end(),
+                                     [](const TensorSpec& spec) { return spec.dtype == DType::kBytes; });
+  if (status.code() != Code::kInvalidArgument || !has_bytes) return status;
+  note =
+      fmt::format("not warmed up: empty strings for {} gave {}", SpecsText(info_.inputs), status.ToString());
   return {};
 }
 
@@ -224,7 +237,26 @@ bool Servable::Admit(WorkQueue& queue, std::unique_ptr<ConcreteJob> job, Request
   return false;
 }
 
+Result<Servable*> Servable::ForSignature(const std::string& signature) {
+  // A model of one way to call it has no name for that; TensorFlow Serving's clients call it so.
+  static constexpr std::string_view kNameless = "serving_default";
+  if (signature.empty() || signature == info_.signature) return this;
+  if (info_.signature.empty() && signature == kNameless) return this;
+  if (auto found = signatures_.find(signature); found != signatures_.end()) return found->second.get();
+  std::string known = info_.signature.empty() ? std::string(kNameless) : info_.signature;
+  for (const auto& [name, unused] : signatures_) known += ", " + name;
+  return FailedPrecondition("Serving signature key \"{}\" not found. (model \"{}\" version {} has: {})",
+                            signature, name_, version_, known);
+}
+
 bool Servable::Infer(InferRequest& request, InferCallback& done) {
+  auto callee = ForSignature(request.signature);
+  if (callee.ok() && *callee != this) return (*callee)->Infer(request, done);
+  if (!callee.ok()) {
+    stats_->Finished(callee.status().code(), clock_.Now() - request.arrival);
+    done(callee.status());
+    return true;
+  }
   Status status = ArrangeInputs(info_.inputs, request.inputs);
   auto wanted =
       status.ok() ? WantedOutputs(info_.outputs, request.outputs) : Result<std::vector<uint8_t>>(status);
@@ -324,14 +356,17 @@ Result<std::vector<Tensor>> Servable::ExecuteOnInstance(const std::vector<Tensor
 }
 
 bool Servable::Sweep(TimePoint now) {
+  bool again = false;
+  for (const auto& [name, signature] : signatures_) again |= signature->Sweep(now);
   for (WorkQueue* queue : {&payloads_, &executions_}) {
     for (auto& job : queue->TakeUnwanted(now)) job->Fail(StillWanted(*job, now));
   }
-  return queue_depth() > 0;
+  return again || queue_depth() > 0;
 }
 
 void Servable::Stop() {
   std::lock_guard lock(stopping_);
+  for (const auto& [name, signature] : signatures_) signature->Stop();
   payloads_.Close();
   for (auto& thread : parse_threads_) thread.join();
   parse_threads_.clear();

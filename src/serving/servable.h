@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -42,7 +43,8 @@ class Servable {
     repository::ModelConfig config;
     std::unique_ptr<engine::Model> model;
     std::vector<std::unique_ptr<engine::Instance>> instances;
-    std::unique_ptr<parsers::Parser> parser;  // null: tensor requests only
+    std::unique_ptr<parsers::Parser> parser;                      // null: tensor requests only
+    std::map<std::string, std::shared_ptr<Servable>> signatures;  // the model's further ones, by name
     std::shared_ptr<VersionStats> stats;
     const Clock* clock = nullptr;
     std::function<void()>
@@ -72,6 +74,7 @@ class Servable {
   int64_t version() const { return version_; }
   const repository::ModelConfig& config() const { return config_; }
   const engine::ModelInfo& info() const { return info_; }
+  const std::map<std::string, std::shared_ptr<Servable>>& signatures() const { return signatures_; }
   bool has_parser() const { return parser_ != nullptr; }
   int64_t engine_process() const { return engine_process_; }
   // Requests that wait for an instance or a parse thread.
@@ -88,6 +91,8 @@ class Servable {
   template <typename ConcreteJob, typename Request, typename Done>
   bool Admit(WorkQueue& queue, std::unique_ptr<ConcreteJob> job, Request& request, Done& done);
   void Work(WorkQueue& queue, engine::Instance* instance);
+  // The servable of the request's signature: this one, one of signatures_, or FAILED_PRECONDITION.
+  Result<Servable*> ForSignature(const std::string& signature);
   void Started(const Job& job);
   Result<std::vector<Tensor>> Execute(engine::Instance& instance, const std::vector<Tensor>& inputs,
                                       const std::vector<uint8_t>& wanted, const Job& job);
@@ -98,6 +103,7 @@ class Servable {
   Result<PredictResponse> ParseAndExecute(const PredictRequest& request, const Job& job);
   Result<std::vector<Tensor>> ExecuteOnInstance(const std::vector<Tensor>& inputs, const Job& parent,
                                                 TimePoint parse_begun);
+  Status WarmGuessedBytes(std::string& note);
   Status WarmOnce(int64_t free_dim);
   uint64_t Items(const std::vector<Tensor>& inputs) const;
   void Finished(Code code, TimePoint arrival);
@@ -110,6 +116,7 @@ class Servable {
   const int64_t engine_process_;
   std::vector<std::unique_ptr<engine::Instance>> instances_;
   std::unique_ptr<parsers::Parser> parser_;
+  const std::map<std::string, std::shared_ptr<Servable>> signatures_;
   const std::shared_ptr<VersionStats> stats_;
   const Clock& clock_;
   const std::function<void()> on_wait_;  // see Parts

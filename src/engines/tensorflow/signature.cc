@@ -13,6 +13,7 @@ constexpr uint32_t kMapKey = 1;
 constexpr uint32_t kMapValue = 2;
 constexpr uint32_t kSignatureInputs = 1;
 constexpr uint32_t kSignatureOutputs = 2;
+constexpr uint32_t kSignatureMethod = 3;
 constexpr uint32_t kTensorName = 1;
 constexpr uint32_t kTensorDType = 2;
 constexpr uint32_t kTensorShape = 3;
@@ -135,6 +136,7 @@ Signature ReadSignature(std::string_view message) {
     if (!f.is_bytes) return;
     if (f.number == kSignatureInputs) ReadEntry(f.bytes, signature.inputs, ReadTensorInfo);
     if (f.number == kSignatureOutputs) ReadEntry(f.bytes, signature.outputs, ReadTensorInfo);
+    if (f.number == kSignatureMethod) signature.method = f.bytes;
   });
   return signature;
 }

@@ -21,6 +21,7 @@ struct TensorInfo {
 struct Signature {
   std::map<std::string, TensorInfo> inputs;  // by the name that callers use
   std::map<std::string, TensorInfo> outputs;
+  std::string method;  // "tensorflow/serving/predict"
 };
 
 // tensorflow.MetaGraphDef, serialised. Throws kit::Failure(DATA_LOSS) when it is cut off or malformed.

@@ -30,6 +30,7 @@ TEST(SignatureTest, ReadsARealModel) {
   ASSERT_EQ(linear.inputs.size(), 1u);
   EXPECT_EQ(linear.inputs.at("x").tensor, "serving_default_x:0");
   EXPECT_EQ(linear.inputs.at("x").dtype, 1);
+  EXPECT_EQ(linear.method, "tensorflow/serving/predict");
   EXPECT_EQ(linear.inputs.at("x").dims, (std::vector<int64_t>{-1, 4}));
   EXPECT_EQ(linear.outputs.at("y").dims, (std::vector<int64_t>{-1, 3}));
   EXPECT_EQ(signatures["upper"].inputs.at("text").dtype, 7);

@@ -1,7 +1,9 @@
 // TensorFlow through its C API: SavedModels. One session a version, shared by its instances (TF_SessionRun is
 // thread-safe and keeps nothing between runs); an instance is just the right to run.
 #include <algorithm>
+#include <cstddef>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,14 +22,23 @@ using snug::tensorflow::TensorInfo;
 
 struct snug_engine {};
 
-struct snug_model {
-  const Api* api = nullptr;
-  TF_Graph* graph = nullptr;
-  TF_Session* session = nullptr;
+// What one signature calls: the tensors by its names, and where they are in the graph.
+struct SignatureCall {
+  std::string method;
   snug::kit::SpecList inputs;
   snug::kit::SpecList outputs;
   std::vector<TF_Output> input_ports;
   std::vector<TF_Output> output_ports;
+};
+
+struct snug_model {
+  const Api* api = nullptr;
+  TF_Graph* graph = nullptr;
+  TF_Session* session = nullptr;
+  std::string signature;  // the one that callers get who name none
+  SignatureCall call;     // of that one
+  std::map<std::string, SignatureCall> further;
+  std::vector<snug_signature> report;  // of `further`
   uint64_t memory_bytes = 0;
   int threads = 1;
   std::string description;
@@ -35,11 +46,15 @@ struct snug_model {
 
 struct snug_instance {
   const snug_model* model = nullptr;
+  const SignatureCall* call = nullptr;
 };
 
 namespace {
 
 constexpr int kThreadsMax = 127;  // one byte as a varint
+// Signatures reported beside the default one; a SavedModel with more is served by the first of them.
+constexpr size_t kFurtherSignaturesMax = 32;
+constexpr const char* kInitSignature = "__saved_model_init_op";
 
 // A TF_Status that throws what it holds.
 class TfStatus {
@@ -88,7 +103,7 @@ const Signature& ChooseSignature(const std::map<std::string, Signature>& signatu
   if (found != signatures.end()) return found->second;
   std::string known;
   for (const auto& [key, signature] : signatures) {
-    if (key != "__saved_model_init_op") known += (known.empty() ? "" : ", ") + key;
+    if (key != kInitSignature) known += (known.empty() ? "" : ", ") + key;
   }
   throw Failure(SNUG_INVALID_ARGUMENT, "the SavedModel has no signature \"" + name + "\"; it has: " + known);
 }
@@ -122,6 +137,31 @@ void AddTensors(const snug_model& model, const std::map<std::string, TensorInfo>
   }
 }
 
+void AddCall(const snug_model& model, const Signature& signature, SignatureCall& call) {
+  call.method = signature.method;
+  AddTensors(model, signature.inputs, call.inputs, call.input_ports);
+  AddTensors(model, signature.outputs, call.outputs, call.output_ports);
+}
+
+// The signatures beside the default one. What cannot be served of them is left out: the model is not worse
+// for it.
+void AddFurther(const std::map<std::string, Signature>& signatures, snug_model& model) {
+  for (const auto& [name, signature] : signatures) {
+    if (name == model.signature || name == kInitSignature || signature.outputs.empty()) continue;
+    if (model.further.size() == kFurtherSignaturesMax) break;
+    try {
+      AddCall(model, signature, model.further[name]);
+    } catch (const Failure&) {
+      model.further.erase(name);
+    }
+  }
+  for (const auto& [name, call] : model.further) {
+    model.report.push_back({name.c_str(), call.method.c_str(), static_cast<uint32_t>(call.inputs.size()),
+                            call.inputs.specs().data(), static_cast<uint32_t>(call.outputs.size()),
+                            call.outputs.specs().data()});
+  }
+}
+
 void Unload(snug_model* model) {
   if (model->session != nullptr) {
     TfStatus status(*model->api);
@@ -136,7 +176,7 @@ void Load(const char* directory, const char* options_json, snug_model& model) {
   snug::kit::Options options(options_json, {"threads", "instances", "onednn", "signature"});
   model.threads = static_cast<int>(options.Integer("threads", 1, 1, kThreadsMax));
   const bool onednn = options.Boolean("onednn", true);
-  const std::string signature = options.Text("signature", "serving_default");
+  model.signature = options.Text("signature", "serving_default");
   if (!std::ifstream(std::string(directory) + "/saved_model.pb").good()) {
     throw Failure(SNUG_INVALID_ARGUMENT, std::string(directory) + " holds no saved_model.pb");
   }
@@ -145,9 +185,8 @@ void Load(const char* directory, const char* options_json, snug_model& model) {
   std::string meta_graph;
   OpenSession(directory, model, meta_graph);
   auto signatures = snug::tensorflow::ReadSignatures(meta_graph);
-  const Signature& chosen = ChooseSignature(signatures, signature);
-  AddTensors(model, chosen.inputs, model.inputs, model.input_ports);
-  AddTensors(model, chosen.outputs, model.outputs, model.output_ports);
+  AddCall(model, ChooseSignature(signatures, model.signature), model.call);
+  AddFurther(signatures, model);
   uint64_t after = snug::kit::PrivateBytes();
   model.memory_bytes = after > before ? after - before : 0;
   model.description = std::string("TensorFlow ") + model.api->TF_Version() + " CPU, oneDNN " +
@@ -165,8 +204,13 @@ snug_code LoadModel(snug_engine*, const char* directory, const char* options_jso
 }
 
 snug_code DescribeModel(snug_model* model, snug_model_info* info, snug_error*) {
-  snug::kit::Describe(model->inputs, model->outputs, model->memory_bytes, model->threads, model->description,
-                      info);
+  snug::kit::Describe(model->call.inputs, model->call.outputs, model->memory_bytes, model->threads,
+                      model->description, info);
+  if (info->struct_size < offsetof(snug_model_info, signatures) + sizeof info->signatures) return SNUG_OK;
+  info->signature = model->signature.c_str();
+  info->method = model->call.method.c_str();
+  info->signature_count = static_cast<uint32_t>(model->report.size());
+  info->signatures = model->report.data();
   return SNUG_OK;
 }
 
@@ -181,8 +225,8 @@ struct Results {
   }
 };
 
-void Run(const snug_model& model, const snug_tensor* inputs, uint32_t input_count, const uint8_t* wanted,
-         const snug_output_sink& sink) {
+void Run(const snug_model& model, const SignatureCall& call, const snug_tensor* inputs, uint32_t input_count,
+         const uint8_t* wanted, const snug_output_sink& sink) {
   const Api& api = *model.api;
   std::vector<snug::tensorflow::TensorPtr> tensors;
   std::vector<TF_Tensor*> fed;
@@ -192,16 +236,16 @@ void Run(const snug_model& model, const snug_tensor* inputs, uint32_t input_coun
   }
   std::vector<TF_Output> fetched;
   std::vector<uint32_t> indices;
-  for (uint32_t i = 0; i < model.output_ports.size(); ++i) {
+  for (uint32_t i = 0; i < call.output_ports.size(); ++i) {
     if (wanted[i] == 0) continue;
-    fetched.push_back(model.output_ports[i]);
+    fetched.push_back(call.output_ports[i]);
     indices.push_back(i);
   }
   Results results{api, std::vector<TF_Tensor*>(fetched.size())};
   TfStatus status(api);
-  api.TF_SessionRun(model.session, nullptr, model.input_ports.data(), fed.data(),
-                    static_cast<int>(fed.size()), fetched.data(), results.tensors.data(),
-                    static_cast<int>(fetched.size()), nullptr, 0, nullptr, status);
+  api.TF_SessionRun(model.session, nullptr, call.input_ports.data(), fed.data(), static_cast<int>(fed.size()),
+                    fetched.data(), results.tensors.data(), static_cast<int>(fetched.size()), nullptr, 0,
+                    nullptr, status);
   status.Check("run");
   for (size_t i = 0; i < indices.size(); ++i) {
     snug::tensorflow::WriteOutput(api, results.tensors[i], indices[i], sink);
@@ -210,7 +254,8 @@ void Run(const snug_model& model, const snug_tensor* inputs, uint32_t input_coun
 
 snug_code Execute(snug_instance* instance, const snug_tensor* inputs, uint32_t input_count,
                   const uint8_t* wanted, uint32_t, const snug_output_sink* sink, snug_error* error) {
-  return Guard(error, SNUG_INTERNAL, [&] { Run(*instance->model, inputs, input_count, wanted, *sink); });
+  return Guard(error, SNUG_INTERNAL,
+               [&] { Run(*instance->model, *instance->call, inputs, input_count, wanted, *sink); });
 }
 
 snug_code CreateEngine(const snug_engine_config* config, snug_engine** engine, snug_error* error) {
@@ -221,7 +266,17 @@ snug_code CreateEngine(const snug_engine_config* config, snug_engine** engine, s
 }
 
 snug_code CreateInstance(snug_model* model, snug_instance** instance, snug_error* error) {
-  return Guard(error, SNUG_INTERNAL, [&] { *instance = new snug_instance{model}; });
+  return Guard(error, SNUG_INTERNAL, [&] { *instance = new snug_instance{model, &model->call}; });
+}
+
+snug_code CreateSignatureInstance(snug_model* model, const char* signature, snug_instance** instance,
+                                  snug_error* error) {
+  return Guard(error, SNUG_INTERNAL, [&] {
+    auto found = model->further.find(signature);
+    if (found == model->further.end())
+      throw Failure(SNUG_NOT_FOUND, std::string("no signature \"") + signature + "\"");
+    *instance = new snug_instance{model, &found->second};
+  });
 }
 
 int32_t Recognises(const char* directory) {
@@ -246,6 +301,7 @@ extern "C" SNUG_EXPORT const snug_engine_api* snug_engine_get_api(uint32_t host_
       .execute = &Execute,
       .recognises = &Recognises,
       .prefers_process = 1,
+      .create_signature_instance = &CreateSignatureInstance,
   };
   return host_abi_version == SNUG_ENGINE_ABI_VERSION ? &api : nullptr;
 }
