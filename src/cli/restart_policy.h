@@ -1,10 +1,9 @@
 // When a controller that has ended is started again. Pure: the supervisor tells it what happened.
 #pragma once
 
-#include <algorithm>
 #include <optional>
 
-#include "base/clock.h"
+#include "base/backoff.h"
 
 namespace snug::cli {
 
@@ -22,10 +21,11 @@ class RestartPolicy {
     if (lived >= kStable) ends_ = 0;
     ++ends_;
     if (!ever_listened_ && ends_ >= kFirstStartsMax) return std::nullopt;
-    return std::min(kPauseMax, kPauseMin * (1 << std::min(ends_ - 1, 10)));
+    return backoff_.Next(lived);
   }
 
  private:
+  Backoff backoff_{{kPauseMin, kPauseMax, kStable}};
   int ends_ = 0;
   bool ever_listened_ = false;
 };

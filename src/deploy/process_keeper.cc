@@ -1,6 +1,5 @@
 #include "deploy/process_keeper.h"
 
-#include <algorithm>
 #include <csignal>
 
 #include "base/log.h"
@@ -89,28 +88,27 @@ void ProcessKeeper::NoticeDeath() {
     return;
   }
   ++restarts_;
-  if (outside_.Now() - started_ >= kStableAfter && !killed_) delay_ = Duration{0};
+  Duration well = killed_ ? Duration{0} : outside_.Now() - started_;  // what hung was not well
   std::string reason = killed_ ? last_reason_ : fmt::format("process {} ended by itself; see its log", pid);
   killed_ = false;
-  Failed(reason);
+  Failed(reason, well);
 }
 
-// The first failure costs no waiting: most are a single kill.
-void ProcessKeeper::Failed(const std::string& reason) {
-  next_start_ = outside_.Now() + delay_;
+void ProcessKeeper::Failed(const std::string& reason, Duration uptime) {
+  Duration delay = backoff_.Next(uptime);
+  next_start_ = outside_.Now() + delay;
   log::Warning("process does not run",
-               {{"id", id_}, {"why", reason}, {"next_start_s", fmt::format("{:.1f}", Seconds(delay_))}});
-  delay_ = delay_ == Duration{0} ? kRestartDelayFirst : std::min(delay_ * 2, kRestartDelayMax);
+               {{"id", id_}, {"why", reason}, {"next_start_s", fmt::format("{:.1f}", Seconds(delay))}});
   last_reason_ = reason;
 }
 
 void ProcessKeeper::Start(const Command& command) {
-  if (Status status = Record({{}, command.fingerprint}); !status.ok()) return Failed(status.text());
+  if (Status status = Record({{}, command.fingerprint}); !status.ok()) return Failed(status.text(), {});
   for (const std::string& file : command.stale_files) {
-    if (Status status = outside_.Remove(file); !status.ok()) return Failed(status.text());
+    if (Status status = outside_.Remove(file); !status.ok()) return Failed(status.text(), {});
   }
   auto process = outside_.Spawn(command.spawn);
-  if (!process.ok()) return Failed(process.status().text());
+  if (!process.ok()) return Failed(process.status().text(), {});
   process_ = *process;
   fingerprint_ = command.fingerprint;
   started_ = outside_.Now();

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 
+#include "base/backoff.h"
 #include "deploy/outside.h"
 #include "deploy/wire.h"
 
@@ -27,7 +28,7 @@ struct Command {
   std::vector<std::string> stale_files;  // removed before each start
 };
 
-// Restart limits. The delay doubles with each failure and is forgotten after kStableAfter of health.
+// Restart limits. The first failure after kStableAfter of health restarts at once.
 inline constexpr Duration kRestartDelayFirst = std::chrono::milliseconds(200);
 inline constexpr Duration kRestartDelayMax = std::chrono::seconds(30);
 inline constexpr Duration kStableAfter = std::chrono::seconds(10);
@@ -59,7 +60,7 @@ class ProcessKeeper {
 
  private:
   void Start(const Command& command);
-  void Failed(const std::string& reason);
+  void Failed(const std::string& reason, Duration uptime);
   void NoticeDeath();
   Status Record(const ProcessRecord& record);
 
@@ -71,7 +72,7 @@ class ProcessKeeper {
   std::optional<TimePoint> stopping_since_;
   bool killed_ = false;
   TimePoint next_start_{};
-  Duration delay_{0};
+  Backoff backoff_{{kRestartDelayFirst, kRestartDelayMax, kStableAfter, true}};
   int restarts_ = 0;
   std::string last_reason_;
 };

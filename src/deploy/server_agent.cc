@@ -279,8 +279,7 @@ ObservedCopy ServerAgent::LoadAgain(const DesiredCopy& copy, ObservedCopy seen) 
     attempt.requested = false;
     attempt.reason =
         entry != nullptr && !entry->reason.empty() ? entry->reason : "the server did not load it";
-    attempt.next = now + attempt.delay;
-    attempt.delay = std::min(attempt.delay * 2, kLoadRetryMax);
+    attempt.next = now + attempt.backoff.Next({});
     log::Warning("model not loaded", {{"server", id_},
                                       {"model", copy.model},
                                       {"version", std::to_string(copy.version)},
@@ -309,8 +308,7 @@ ObservedCopy ServerAgent::LoadAgain(const DesiredCopy& copy, ObservedCopy seen) 
     return seen;
   }
   attempt.reason = status.text();
-  attempt.next = now + attempt.delay;
-  attempt.delay = std::min(attempt.delay * 2, kLoadRetryMax);
+  attempt.next = now + attempt.backoff.Next({});
   seen.reason = attempt.reason;
   seen.state = CopyState::kFailed;
   return seen;

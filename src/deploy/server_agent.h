@@ -63,7 +63,7 @@ class ServerAgent {
   struct Attempt {  // at loading one version into the present process
     bool requested = false;
     TimePoint next{};
-    Duration delay = kLoadRetryFirst;
+    Backoff backoff{{kLoadRetryFirst, kLoadRetryMax, Duration::max()}};
     std::string reason;
   };
 
