@@ -1,6 +1,7 @@
-# Generated C++ of three protocol families:
+# Generated C++ of four protocol families:
 #   snug_proto    api/proto/snug/v1/*.proto                                (messages and service)
 #   snug_oip      KServe v2 / Triton, from the descriptors of the pinned tritonclient wheel
+#   snug_tfs      TensorFlow Serving, from the descriptors of the pinned tensorflow-serving-api wheel
 #   snug_xds      the ADS service of Envoy, from the descriptors of the pinned xds-protos wheel
 set(SNUG_GEN_DIR ${CMAKE_BINARY_DIR}/gen)
 file(MAKE_DIRECTORY ${SNUG_GEN_DIR})
@@ -52,4 +53,15 @@ if(EXISTS ${SNUG_FDS_DIR}/xds.fds)
   snug_proto_library(snug_xds
     INPUT --descriptor_set_in=${SNUG_FDS_DIR}/xds.fds DEPENDS ${SNUG_FDS_DIR}/xds.fds
     FILES ${ads_closure} GRPC envoy/service/discovery/v3/ads.proto)
+endif()
+if(EXISTS ${SNUG_FDS_DIR}/tfs.fds)
+  file(READ ${SNUG_FDS_DIR}/tfs_closure.txt tfs_closure)
+  string(REGEX MATCHALL "[^ \n]+\\.proto" tfs_closure "${tfs_closure}")
+  snug_proto_library(snug_tfs
+    INPUT --descriptor_set_in=${SNUG_FDS_DIR}/tfs.fds DEPENDS ${SNUG_FDS_DIR}/tfs.fds
+    FILES ${tfs_closure})
+  snug_proto_library(snug_tfs_flags
+    INPUT -I${CMAKE_SOURCE_DIR}/src/server
+    DEPENDS ${CMAKE_SOURCE_DIR}/src/server/tfs_flags.proto
+    FILES tfs_flags.proto)
 endif()

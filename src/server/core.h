@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,8 @@ struct Core {
   bool explicit_control = false;     // models are loaded and unloaded by calls
   std::atomic<bool> loaded = false;  // the models of the start are READY or UNAVAILABLE
   std::atomic<bool> draining = false;
+  // TensorFlow Serving's ReloadConfig: a serialised ModelServerConfig. Empty: models come from a repository.
+  std::function<void(std::string, serving::ModelManager::Done)> reload_config = {};
 
   bool Ready() const { return loaded && !draining; }
 };

@@ -5,6 +5,7 @@
 #include <snug/v1/prediction.pb.h>
 
 #include <utility>
+#include <vector>
 
 namespace snug::server {
 namespace {
@@ -208,8 +209,18 @@ constexpr GrpcMethod kMethods[] = {
 
 }  // namespace
 
-std::span<const GrpcMethod> GrpcMethods() {
+std::span<const GrpcMethod> OipGrpcMethods() {
   return kMethods;
+}
+
+std::span<const GrpcMethod> GrpcMethods() {
+  static const std::vector<GrpcMethod> all = [] {
+    std::vector<GrpcMethod> methods;
+    for (auto table : {OipGrpcMethods(), TfsGrpcMethods()})
+      methods.insert(methods.end(), table.begin(), table.end());
+    return methods;
+  }();
+  return all;
 }
 
 }  // namespace snug::server

@@ -8,7 +8,10 @@
 
 namespace snug::server {
 
+// Of all services. Each protocol has a table of its own and knows nothing of the others.
 std::span<const GrpcMethod> GrpcMethods();
+std::span<const GrpcMethod> OipGrpcMethods();  // KServe v2 and Predict
+std::span<const GrpcMethod> TfsGrpcMethods();  // TensorFlow Serving
 
 // KServe v2's ModelInfer and Predict, the two that carry the load.
 void GrpcModelInfer(Core& core, GrpcCall& call);

@@ -18,6 +18,7 @@
 #include "server/grpc_server.h"
 #include "server/options.h"
 #include "server/rest_service.h"
+#include "server/tfs_rest.h"
 #include "serving/low_priority.h"
 
 namespace snug::server {
@@ -76,6 +77,7 @@ Result<std::unique_ptr<net::HttpServer>> StartRest(const ServerOptions& options,
   http.threads = threads.io;
   http.body_bytes_max = options.message_mib_max << 20;
   return net::HttpServer::Start(http, [&core](net::Request&& request, const net::Responder& respond) {
+    if (HandleTfsRest(core, {}, request, respond)) return;
     HandleRest(core, std::move(request), respond);
   });
 }
