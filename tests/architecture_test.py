@@ -34,7 +34,7 @@ ONLY_IN = {
     "grpcpp/": {"server", "routing"},
     "soci/": {"registry"},
     "sqlite3.h": {"registry"},
-    "curl/": {"os"},
+    "curl/": {"os", "engines"},
     "boost/": {"net"},
     "openvino/": {"engines"},
     "tensorflow/": {"engines"},

@@ -76,6 +76,68 @@ std::string Options::Object(const char* name) const {
                 fmt::format("engine option \"{}\" must be a map, got {}", name, found->dump()));
 }
 
+namespace {
+
+Options::Declared DeclaredTensor(const char* option, std::string name, const nlohmann::json& about) {
+  auto refuse = [option, name](const std::string& what) -> Failure {
+    return {SNUG_INVALID_ARGUMENT,
+            fmt::format("engine option \"{}\": \"{}\": {}; expected as in {{dtype: FP32, shape: [-1, 4]}}",
+                        option, name, what)};
+  };
+  if (!about.is_object() || !about.contains("dtype") || !about.contains("shape"))
+    throw refuse("no dtype or no shape");
+  Options::Declared tensor{std::move(name), 0, {}};
+  if (about["dtype"].is_string()) tensor.dtype = DTypeOfName(about["dtype"].get<std::string>());
+  if (tensor.dtype == 0) throw refuse("dtype " + about["dtype"].dump() + " is no element type");
+  for (const auto& dim : about["shape"]) {
+    if (!dim.is_number_integer() || dim.get<int64_t>() < -1) throw refuse("shape " + about["shape"].dump());
+    tensor.dims.push_back(dim.get<int64_t>());
+  }
+  return tensor;
+}
+
+}  // namespace
+
+std::vector<Options::Declared> Options::Tensors(const char* name) const {
+  std::vector<Declared> tensors;
+  auto found = values_->json.find(name);
+  if (found == values_->json.end()) return tensors;
+  if (!found->is_object() && !found->is_array()) {
+    throw Failure(SNUG_INVALID_ARGUMENT,
+                  fmt::format("engine option \"{}\" must be a list or map of tensors", name));
+  }
+  for (const auto& [key, about] : found->items()) {
+    const bool named =
+        found->is_array() && about.is_object() && about.contains("name") && about["name"].is_string();
+    tensors.push_back(DeclaredTensor(name, named ? about["name"].get<std::string>() : key, about));
+  }
+  return tensors;
+}
+
+void AddDeclared(const Options& options, const char* option, SpecList& specs) {
+  for (auto& tensor : options.Tensors(option)) {
+    specs.Add(std::move(tensor.name), tensor.dtype, std::move(tensor.dims));
+  }
+}
+
+namespace {
+
+// By snug_dtype's number.
+constexpr std::string_view kDTypeNames[] = {"",       "BOOL", "UINT8", "UINT16", "UINT32",
+                                            "UINT64", "INT8", "INT16", "INT32",  "INT64",
+                                            "FP16",   "FP32", "FP64",  "BF16",   "BYTES"};
+
+}  // namespace
+
+std::string_view DTypeName(snug_dtype dtype) {
+  return dtype > 0 && dtype < static_cast<snug_dtype>(std::size(kDTypeNames)) ? kDTypeNames[dtype] : "";
+}
+
+snug_dtype DTypeOfName(std::string_view name) {
+  auto found = std::find(std::begin(kDTypeNames), std::end(kDTypeNames), name);
+  return found == std::end(kDTypeNames) ? 0 : static_cast<snug_dtype>(found - std::begin(kDTypeNames));
+}
+
 void SpecList::Add(std::string name, snug_dtype dtype, std::vector<int64_t> dims) {
   kept_.push_back(std::make_unique<Kept>(Kept{std::move(name), std::move(dims)}));
   const Kept& kept = *kept_.back();

@@ -62,6 +62,14 @@ class Options {
                      std::initializer_list<std::string_view> choices) const;
   // A map, as JSON; "{}" when it is not given.
   std::string Object(const char* name) const;
+  // Tensors as people declare them, in their order: [{name: x, dtype: FP32, shape: [-1, 4]}] or, in
+  // alphabetical order, {x: {dtype: FP32, shape: [-1, 4]}}. Empty when not given.
+  struct Declared {
+    std::string name;
+    snug_dtype dtype = 0;
+    std::vector<int64_t> dims;
+  };
+  std::vector<Declared> Tensors(const char* name) const;
 
  private:
   struct Values;
@@ -92,6 +100,13 @@ class SpecList {
 void Describe(const SpecList& inputs, const SpecList& outputs, uint64_t memory_bytes, int threads,
               const std::string& description, snug_model_info* info);
 
+// Adds what Options::Tensors(option) has.
+void AddDeclared(const Options& options, const char* option, SpecList& specs);
+
+// KServe's name of an element type, "FP32"; "" for a number that is none. And back: 0 for a name that is
+// none.
+std::string_view DTypeName(snug_dtype dtype);
+snug_dtype DTypeOfName(std::string_view name);
 // Element bytes; 0 for SNUG_BYTES.
 size_t ElementBytes(snug_dtype dtype);
 // Whether all dimensions are known.

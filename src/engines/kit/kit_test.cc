@@ -38,6 +38,36 @@ TEST(KitTest, OptionsSayWhatTheyExpected) {
             "engine option \"onednn\" must be true or false, got 1");
 }
 
+TEST(KitTest, TensorsAreDeclared) {
+  Options options(
+      R"({"list":[{"name":"z","dtype":"FP32","shape":[-1,4]},{"name":"a","dtype":"BYTES","shape":[]}],
+                      "map":{"z":{"dtype":"INT8","shape":[1]},"a":{"dtype":"BOOL","shape":[2]}},
+                      "type":{"x":{"dtype":"FLOAT","shape":[1]}},"dim":{"x":{"dtype":"FP32","shape":[-2]}},
+                      "bare":{"x":[1]},"text":"x","o":{"k":1}})",
+      {"list", "map", "type", "dim", "bare", "text", "o"});
+  auto list = options.Tensors("list");
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_EQ(list[0].name, "z");
+  EXPECT_EQ(list[0].dims, (std::vector<int64_t>{-1, 4}));
+  EXPECT_EQ(list[1].dtype, SNUG_BYTES);
+  EXPECT_EQ(options.Tensors("map")[0].name, "a");
+  EXPECT_TRUE(options.Tensors("absent").empty());
+  EXPECT_EQ(FailureOf([&] { options.Tensors("type"); }),
+            "engine option \"type\": \"x\": dtype \"FLOAT\" is no element type; expected as in {dtype: FP32, "
+            "shape: "
+            "[-1, 4]}");
+  EXPECT_NE(FailureOf([&] { options.Tensors("dim"); }).find("shape [-2]"), std::string::npos);
+  EXPECT_NE(FailureOf([&] { options.Tensors("bare"); }).find("no dtype or no shape"), std::string::npos);
+  EXPECT_EQ(FailureOf([&] { options.Tensors("text"); }),
+            "engine option \"text\" must be a list or map of tensors");
+  EXPECT_EQ(options.Object("o"), "{\"k\":1}");
+  EXPECT_EQ(options.Object("absent"), "{}");
+  EXPECT_EQ(FailureOf([&] { options.Object("text"); }), "engine option \"text\" must be a map, got \"x\"");
+  for (snug_dtype dtype = SNUG_BOOL; dtype <= SNUG_BYTES; ++dtype)
+    EXPECT_EQ(DTypeOfName(DTypeName(dtype)), dtype);
+  EXPECT_EQ(DTypeName(99), "");
+}
+
 TEST(KitTest, GuardTurnsExceptionsIntoCodes) {
   snug_error error{};
   EXPECT_EQ(Guard(&error, SNUG_INTERNAL, [] {}), SNUG_OK);
