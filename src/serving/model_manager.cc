@@ -290,6 +290,14 @@ void ModelManager::Retire(std::shared_ptr<Servable> servable, Done done) {
   });
 }
 
+void ModelManager::SetLabels(std::string_view name, std::map<std::string, int64_t> labels) {
+  std::lock_guard lock(mutex_);
+  auto model = models_.find(name);
+  if (model == models_.end()) return;
+  model->second.labels = std::move(labels);
+  ChooseStandard(model->second);
+}
+
 void ModelManager::ChooseStandard(Model& model) {
   model.standard.reset();
   auto label = model.labels.find("default");

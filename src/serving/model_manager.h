@@ -80,6 +80,9 @@ class ModelManager {
   // NOT_FOUND when it is not here. wait: `done` when its memory is free; else as soon as draining has begun.
   void Unload(std::string model, std::string version, bool wait, Done done);
 
+  // Labels of a model that is here, from now on; no effect for others.
+  void SetLabels(std::string_view model, std::map<std::string, int64_t> labels);
+
   // The model's default version: label "default" if it is READY, else the highest READY one.
   // NOT_FOUND: no such model or version; UNAVAILABLE: loading, unloading or failed, with the reason;
   // RESOURCE_EXHAUSTED: queue_limit; DEADLINE_EXCEEDED; INVALID_ARGUMENT: the request does not fit the model.

@@ -122,6 +122,40 @@ TEST_F(ManagerTest, WarmsUpBeforeReadyAndInfers) {
   EXPECT_EQ(static_cast<const float*>(result->outputs[0].buffer.data())[1], 2.0f);
 }
 
+TEST_F(ManagerTest, QuickModelIsExecutedOnTheCallersThreadAndStopsClean) {
+  engines_.info.only_computes = true;
+  AddVersion("m", 1);
+  ASSERT_TRUE(Load("m").ok());
+  std::atomic<int> here = 0;
+  auto infer = [&](bool answer_here) {
+    InferRequest request;
+    request.model = "m";
+    request.arrival = clock_.Now();
+    request.answer_here = answer_here;
+    request.inputs = {Floats("x", {1, 2}, {1, 2})};
+    std::promise<void> answered;
+    manager().Infer(std::move(request), [&, caller = std::this_thread::get_id()](auto result) {
+      EXPECT_TRUE(result.ok());
+      if (std::this_thread::get_id() == caller) ++here;
+      answered.set_value();
+    });
+    answered.get_future().wait();
+  };
+  infer(true);
+  EXPECT_EQ(here, 0) << "not before the model has shown that it is quick";
+  for (int i = 0; i < 1000 && here == 0; ++i) infer(true);
+  EXPECT_EQ(here, 1);
+  control_.Hold();
+  std::thread first([&] { infer(true); });
+  ASSERT_TRUE(control_.WaitForRunning(1));
+  auto second = Infer("m");  // finds the instance taken: waits for its thread
+  control_.Release();
+  first.join();
+  EXPECT_TRUE(Get(second).ok());
+  EXPECT_EQ(here, 2);
+  EXPECT_TRUE(Unload("m").ok());
+}
+
 TEST_F(ManagerTest, FailedWarmUpMakesItUnavailableWithTheReason) {
   AddVersion("m", 1);
   control_.FailExecutions(1, Internal("the graph is broken"));

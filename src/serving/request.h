@@ -32,6 +32,9 @@ struct RequestHead {
 struct InferRequest : RequestHead {
   std::vector<Tensor> inputs;        // any order; buffers own their bytes or borrow the protocol message's
   std::vector<std::string> outputs;  // wanted ones, in the order of the answer; empty: all
+  // An answer on the calling thread costs the protocol less than one on another, even when the caller is
+  // busy.
+  bool answer_here = false;
 };
 
 struct InferResponse {

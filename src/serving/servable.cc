@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "serving/checks.h"
+#include "serving/thread_load.h"
 
 namespace snug::serving {
 namespace {
@@ -27,6 +28,22 @@ std::vector<TensorView> Views(const std::vector<Tensor>& tensors) {
   views.reserve(tensors.size());
   for (const Tensor& tensor : tensors) views.push_back(tensor.View());
   return views;
+}
+
+// A step towards what nine of ten executions stay under; how far a sample lies off does not matter, since one
+// that the system held up says little about the model.
+int64_t StepTowards(int64_t typical_ns, Duration sample) {
+  const int64_t step = sample.count() > typical_ns ? typical_ns * 9 / 64 : -typical_ns / 64;
+  return std::clamp<int64_t>(typical_ns + step, 1000, kTypicalComputeAtFirst.count());
+}
+
+void RunOrFail(Job& job, engine::Instance* instance, TimePoint now) {
+  Status wanted = StillWanted(job, now);
+  if (wanted.ok()) {
+    job.Run(instance);
+  } else {
+    job.Fail(wanted);
+  }
 }
 
 uint64_t Nanoseconds(Duration d) {
@@ -135,6 +152,7 @@ Servable::Servable(Parts parts)
       info_(model_->info()),
       engine_process_(model_->process_id()),
       instances_(std::move(parts.instances)),
+      turns_(instances_.size()),
       parser_(std::move(parts.parser)),
       signatures_(std::move(parts.signatures)),
       stats_(std::move(parts.stats)),
@@ -143,11 +161,11 @@ Servable::Servable(Parts parts)
       payloads_(static_cast<size_t>(config_.queue_limit)),
       executions_(static_cast<size_t>(config_.queue_limit)) {
   stats_->memory_bytes = info_.memory_bytes;
-  for (auto& instance : instances_) {
-    instance_threads_.emplace_back([this, raw = instance.get()] { Work(executions_, raw); });
+  for (size_t i = 0; i < instances_.size(); ++i) {
+    instance_threads_.emplace_back([this, i] { Work(executions_, instances_[i].get(), &turns_[i]); });
   }
   for (size_t i = parser_ ? kParseThreadsPerInstance * instances_.size() : 0; i > 0; --i) {
-    parse_threads_.emplace_back([this] { Work(payloads_, nullptr); });
+    parse_threads_.emplace_back([this] { Work(payloads_, nullptr, nullptr); });
   }
 }
 
@@ -155,15 +173,31 @@ Servable::~Servable() {
   Stop();
 }
 
-void Servable::Work(WorkQueue& queue, engine::Instance* instance) {
+void Servable::Work(WorkQueue& queue, engine::Instance* instance, Turn* turn) {
   while (std::unique_ptr<Job> job = queue.Pop()) {
-    Status wanted = StillWanted(*job, clock_.Now());
-    if (wanted.ok()) {
-      job->Run(instance);
-    } else {
-      job->Fail(wanted);
-    }
+    if (turn != nullptr) turn->Take();
+    RunOrFail(*job, instance, clock_.Now());
+    if (turn != nullptr) turn->Give();
   }
+}
+
+bool Servable::RunHere(InferJob& job, InferRequest& request, InferCallback& done) {
+  const bool quick = info_.only_computes && engine_process_ == 0 &&
+                     typical_compute_ns_.load(std::memory_order_relaxed) < Duration(kQuickComputeMax).count();
+  if (!quick || executions_.size() > 0 || !(request.answer_here || ThreadHasSlept())) return false;
+  for (size_t i = 0; i < turns_.size(); ++i) {
+    if (!turns_[i].TryTake()) continue;
+    engine::Instance* instance = instances_[i].get();  // null when stopped
+    if (instance != nullptr) {
+      job.queued = clock_.Now();
+      job.Take(request, done);
+      stats_->in_flight.fetch_add(1, std::memory_order_relaxed);
+      RunOrFail(job, instance, job.queued);
+    }
+    turns_[i].Give();
+    return instance != nullptr;
+  }
+  return false;
 }
 
 Status Servable::Warm(std::string& note) {
@@ -260,8 +294,10 @@ bool Servable::Infer(InferRequest& request, InferCallback& done) {
   Status status = ArrangeInputs(info_.inputs, request.inputs);
   auto wanted =
       status.ok() ? WantedOutputs(info_.outputs, request.outputs) : Result<std::vector<uint8_t>>(status);
-  if (wanted.ok())
-    return Admit(executions_, std::make_unique<InferJob>(*this, *std::move(wanted)), request, done);
+  if (wanted.ok()) {
+    auto job = std::make_unique<InferJob>(*this, *std::move(wanted));
+    return RunHere(*job, request, done) || Admit(executions_, std::move(job), request, done);
+  }
   stats_->Finished(wanted.status().code(), clock_.Now() - request.arrival);
   done(wanted.status().Annotate(fmt::format("model \"{}\" version {}", name_, version_)));
   return true;
@@ -288,8 +324,11 @@ Result<std::vector<Tensor>> Servable::ExecuteOnce(engine::Instance& instance,
                                                   std::span<const uint8_t> wanted) {
   const TimePoint begun = clock_.Now();
   auto outputs = instance.Execute(inputs, wanted);
-  stats_->compute_ns.Add(Nanoseconds(clock_.Now() - begun));
+  const Duration took = clock_.Now() - begun;
+  stats_->compute_ns.Add(Nanoseconds(took));
   stats_->executions.Add();
+  typical_compute_ns_.store(StepTowards(typical_compute_ns_.load(std::memory_order_relaxed), took),
+                            std::memory_order_relaxed);
   return outputs;
 }
 
@@ -374,7 +413,11 @@ void Servable::Stop() {
   for (auto& thread : instance_threads_) thread.join();
   instance_threads_.clear();
   parser_.reset();
-  instances_.clear();
+  for (size_t i = 0; i < instances_.size(); ++i) {
+    turns_[i].Take();  // whoever executes on its own thread has answered then
+    instances_[i].reset();
+    turns_[i].Give();
+  }
   model_.reset();
 }
 

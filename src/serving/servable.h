@@ -5,6 +5,10 @@
 // through parse threads first: while an instance executes one request, the next is being parsed and the last
 // one formatted, and the engine never waits for either.
 //
+// A tensor request of a quick model (kQuickComputeMax) is executed on the caller's thread when an instance is
+// free, nothing waits and that thread keeps up with its own work: two changes of thread would cost more than
+// the model.
+//
 // Requests are checked on the caller's thread, which never blocks. A request whose engine process dies waits
 // for the new one and is executed once more, if its deadline allows; so a crash costs time, not answers.
 #pragma once
@@ -26,10 +30,16 @@
 #include "repository/repository.h"
 #include "serving/request.h"
 #include "serving/stats.h"
+#include "serving/turn.h"
 #include "serving/work_queue.h"
 
 namespace snug::serving {
 
+// What an execution may typically take to be done on the thread that brought the request. Such a thread reads
+// other clients' requests too, so this bounds what they wait for it.
+constexpr std::chrono::microseconds kQuickComputeMax{100};
+// A model is quick only after it has shown it.
+constexpr Duration kTypicalComputeAtFirst = 10 * kQuickComputeMax;
 constexpr int kExecuteRetriesMax = 1;
 // From the moment an engine's process is found dead: requests wait so long for its successor, later ones fail
 // at once.
@@ -90,7 +100,9 @@ class Servable {
 
   template <typename ConcreteJob, typename Request, typename Done>
   bool Admit(WorkQueue& queue, std::unique_ptr<ConcreteJob> job, Request& request, Done& done);
-  void Work(WorkQueue& queue, engine::Instance* instance);
+  // Executes the job here and now when the model is quick and an instance is free; else touches nothing.
+  bool RunHere(InferJob& job, InferRequest& request, InferCallback& done);
+  void Work(WorkQueue& queue, engine::Instance* instance, Turn* turn);
   // The servable of the request's signature: this one, one of signatures_, or FAILED_PRECONDITION.
   Result<Servable*> ForSignature(const std::string& signature);
   void Started(const Job& job);
@@ -114,7 +126,8 @@ class Servable {
   std::unique_ptr<engine::Model> model_;
   const engine::ModelInfo info_;
   const int64_t engine_process_;
-  std::vector<std::unique_ptr<engine::Instance>> instances_;
+  std::vector<std::unique_ptr<engine::Instance>> instances_;  // each used by who holds its turn
+  std::vector<Turn> turns_;
   std::unique_ptr<parsers::Parser> parser_;
   const std::map<std::string, std::shared_ptr<Servable>> signatures_;
   const std::shared_ptr<VersionStats> stats_;
@@ -125,6 +138,7 @@ class Servable {
   std::vector<std::thread> parse_threads_;
   std::vector<std::thread> instance_threads_;
   std::mutex stopping_;
+  std::atomic<int64_t> typical_compute_ns_{kTypicalComputeAtFirst.count()};  // nine of ten stay under it
   std::atomic<int64_t> down_since_ns_{0};  // of clock_; 0: the engine's process is up
 };
 

@@ -1,0 +1,29 @@
+// Pure: tensors of several requests joined along the first dimension, and cut apart again.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/status.h"
+#include "base/tensor.h"
+
+namespace snug::serving {
+
+// What a batch needs to know of a request. rows 0: it cannot be joined with others.
+struct BatchShape {
+  int64_t rows = 0;  // the first dimension, which all inputs share
+  uint64_t signature =
+      0;  // a hash of what must be equal: count, datatypes and other dimensions of the inputs
+};
+BatchShape BatchShapeOf(std::span<const Tensor> inputs);
+
+// Rows [begin, begin + rows) of a tensor, sharing its memory. `tensor` has that many.
+Tensor SliceRows(const Tensor& tensor, int64_t begin, int64_t rows);
+
+// The parts one after the other as one tensor of `size` rows: one copy. Rows beyond those of the parts repeat
+// the last one, so that padding shows the model nothing it has not been asked. INTERNAL when the parts differ
+// in datatype or other dimensions, or have more than `size` rows.
+Result<Tensor> JoinRows(std::span<const Tensor> parts, int64_t size);
+
+}  // namespace snug::serving
