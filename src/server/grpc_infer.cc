@@ -110,6 +110,7 @@ Status Translate(const GrpcCall& call, const std::shared_ptr<inference::ModelInf
   request.arrival = call.arrival();
   request.deadline = WithTimeout(call.deadline(), call.arrival(), TimeoutOf(*message));
   request.cancelled = call.cancelled();
+  request.answer_here = true;
   SNUG_ASSIGN_OR_RETURN(request.inputs, OipInputs(message));
   SNUG_ASSIGN_OR_RETURN(request.outputs, OipOutputs(*message));
   return {};

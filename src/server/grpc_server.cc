@@ -1,10 +1,12 @@
 #include "server/grpc_server.h"
 
+#include <absl/synchronization/mutex.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/resource_quota.h>
 #include <grpcpp/support/async_unary_call.h>
 
 #include <algorithm>
+#include <charconv>
 #include <thread>
 #include <vector>
 
@@ -172,6 +174,14 @@ void SetLimits(grpc::ServerBuilder& builder, const GrpcOptions& options) {
   if (options.connection_age_max > Duration{0}) {
     builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(options.connection_age_max));
   }
+  for (const auto& [name, value] : options.channel_arguments) {
+    int number = 0;
+    auto [rest, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    if (error == std::errc() && rest == value.data() + value.size())
+      builder.AddChannelArgument(name, number);
+    else
+      builder.AddChannelArgument(name, value);
+  }
   if (options.memory_bytes_max > 0) {
     builder.SetResourceQuota(grpc::ResourceQuota("snug-server").Resize(options.memory_bytes_max));
   }
@@ -192,6 +202,8 @@ class AsyncServer : public GrpcServer {
     int port = 0;
     const std::string address = fmt::format("{}:{}", options.address, options.port);
     builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+    if (!options.socket_path.empty())
+      builder.AddListeningPort("unix:" + options.socket_path, grpc::InsecureServerCredentials());
     SetLimits(builder, options);
     builder.RegisterService(&service_);
     builder.RegisterAsyncGenericService(&unknown_);
@@ -258,6 +270,8 @@ class AsyncServer : public GrpcServer {
 }  // namespace
 
 Result<std::unique_ptr<GrpcServer>> GrpcServer::Start(const GrpcOptions& options, Core& core) {
+  // Debian builds Abseil with its search for deadlocks, which looks at a graph of all locks on each lock.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   auto server = std::make_unique<AsyncServer>(core);
   SNUG_RETURN_IF_ERROR(server->Listen(options));
   return std::unique_ptr<GrpcServer>(std::move(server));

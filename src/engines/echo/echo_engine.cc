@@ -52,6 +52,7 @@ snug_code Describe(snug_model* model, snug_model_info* info, snug_error*) {
   info->batch_is_free = !model->dims.empty() && model->dims[0] == -1;
   info->threads_per_instance = 1;
   info->description = "echo: returns its input";
+  info->only_computes = 1;
   return SNUG_OK;
 }
 

@@ -34,6 +34,11 @@ struct snug_model {
 struct snug_instance {
   snug_model* model = nullptr;
   ov::InferRequest request;
+  std::vector<ov::Output<const ov::Node>> input_ports;
+  std::vector<ov::Output<const ov::Node>> output_ports;
+  // Where small inputs are copied to, and whether the request reads from there now.
+  std::vector<ov::Tensor> held;
+  std::vector<bool> holds;
   // Where a fixed-shape output goes when nobody wants it: the request must not keep an earlier caller's
   // memory.
   std::vector<ov::Tensor> unwanted;
@@ -42,6 +47,10 @@ struct snug_instance {
 namespace {
 
 constexpr int kThreadsMax = 1024;
+
+// Smaller inputs are copied into memory that the request keeps: cheaper than to bind new memory, after which
+// OpenVINO prepares its graph anew.
+constexpr size_t kHeldBytesMax = 16 << 10;
 
 // OpenVINO's texts begin with lines on where in its source they come from; people want the rest.
 std::string WithoutOrigins(const std::string& text) {
@@ -162,6 +171,24 @@ ov::Tensor InputTensor(const ov::Output<const ov::Node>& port, const snug_tensor
   return ov::Tensor(port.get_element_type(), shape, const_cast<void*>(input.data));
 }
 
+void BindInput(snug_instance& instance, size_t i, const snug_tensor& input) {
+  if (input.bytes == 0 || input.bytes > kHeldBytesMax) {
+    instance.holds[i] = false;
+    instance.request.set_input_tensor(i, InputTensor(instance.input_ports[i], input));
+    return;
+  }
+  ov::Tensor& held = instance.held[i];
+  const ov::Shape shape(input.dims, input.dims + input.rank);
+  if (!held || held.get_shape() != shape) {
+    held = ov::Tensor(instance.input_ports[i].get_element_type(), shape);
+    instance.holds[i] = false;
+  }
+  std::memcpy(held.data(), input.data, input.bytes);
+  if (instance.holds[i]) return;
+  instance.request.set_input_tensor(i, held);
+  instance.holds[i] = true;
+}
+
 void* Allocate(const snug_output_sink* sink, size_t index, snug_dtype dtype, const ov::Shape& shape,
                uint64_t bytes) {
   std::vector<int64_t> dims(shape.begin(), shape.end());
@@ -173,7 +200,7 @@ void* Allocate(const snug_output_sink* sink, size_t index, snug_dtype dtype, con
 
 // Before the run: outputs of fixed shape are written straight where the host wants them.
 void BindOutputs(snug_instance& instance, const uint8_t* wanted, const snug_output_sink* sink) {
-  const auto ports = instance.model->compiled.outputs();
+  const auto& ports = instance.output_ports;
   for (size_t i = 0; i < ports.size(); ++i) {
     if (ports[i].get_partial_shape().is_dynamic()) continue;
     ov::Shape shape = ports[i].get_shape();
@@ -225,6 +252,7 @@ snug_code LoadModel(snug_engine* engine, const char* directory, const char* opti
 snug_code DescribeModel(snug_model* model, snug_model_info* info, snug_error*) {
   snug::kit::Describe(model->inputs, model->outputs, model->memory_bytes, model->threads, model->description,
                       info);
+  if (info->struct_size >= sizeof *info) info->only_computes = 1;
   return SNUG_OK;
 }
 
@@ -233,6 +261,10 @@ snug_code CreateInstance(snug_model* model, snug_instance** instance, snug_error
     auto made = std::make_unique<snug_instance>();
     made->model = model;
     made->request = model->compiled.create_infer_request();
+    made->input_ports = model->compiled.inputs();
+    made->output_ports = model->compiled.outputs();
+    made->held.resize(model->inputs.size());
+    made->holds.resize(model->inputs.size());
     made->unwanted.resize(model->outputs.size());
     *instance = made.release();
   });
@@ -241,10 +273,7 @@ snug_code CreateInstance(snug_model* model, snug_instance** instance, snug_error
 snug_code Execute(snug_instance* instance, const snug_tensor* inputs, uint32_t input_count,
                   const uint8_t* wanted, uint32_t, const snug_output_sink* sink, snug_error* error) {
   return Guard(error, SNUG_INTERNAL, [&] {
-    const auto ports = instance->model->compiled.inputs();
-    for (uint32_t i = 0; i < input_count; ++i) {
-      instance->request.set_input_tensor(i, InputTensor(ports[i], inputs[i]));
-    }
+    for (uint32_t i = 0; i < input_count; ++i) BindInput(*instance, i, inputs[i]);
     BindOutputs(*instance, wanted, sink);
     instance->request.infer();
     CopyOutputs(*instance, wanted, sink);
