@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/status.h"
@@ -25,6 +27,9 @@ struct GrpcOptions {
   int streams_max = 1024;                           // calls at a time on one connection; more wait
   Duration keepalive_time = std::chrono::seconds(60);
   Duration keepalive_timeout = std::chrono::seconds(20);
+  std::string socket_path;  // a Unix socket to listen on too; empty: none
+  // Further arguments of gRPC's channels, by its own names; whole numbers are passed as such.
+  std::vector<std::pair<std::string, std::string>> channel_arguments;
   Duration connection_age_max{0};  // then clients connect anew, and so find new servers; 0: never
 };
 
