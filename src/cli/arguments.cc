@@ -10,6 +10,7 @@
 #include "cli/argument_values.h"
 #include "cli/exit_code.h"
 #include "cli/json_access.h"
+#include "cli/limits.h"
 #include "repository/repository.h"
 
 namespace snug::cli {
@@ -103,7 +104,8 @@ class Parser {
   void AddUp() {
     CLI::App* app = Add("up", "Start the platform on this machine",
                         "  snug up\n"
-                        "  snug up --port 9000 --front-door-port 9001 --foreground");
+                        "  snug up --port 9000 --front-door-port 9001 --foreground\n"
+                        "  snug up --policy best-fit --limit 0.8 --group-cores 4 --memory-mib 8192");
     auto& o = Keep<UpOptions>(app);
     app->add_option("--port", o.port, "Of the API; 0: a free one; default: 8080");
     app->add_option("--front-door-port", o.front_door_port,
@@ -115,10 +117,35 @@ class Parser {
         ->check(CLI::ExistingFile);
     app->add_option("--plugins", o.plugins, "Directory of engines and parsers; default: beside this program")
         ->check(CLI::ExistingDirectory);
+    AddPlacement(app, o);
     app->add_flag("--foreground", o.foreground, "Stay here; Ctrl-C stops everything");
     app->add_option("--wait", o.wait_seconds, "Seconds to wait until the platform and its models are ready")
         ->check(CLI::Range(0.0, 3600.0))
         ->capture_default_str();
+  }
+
+  static void AddPlacement(CLI::App* app, UpOptions& o) {
+    struct Entry {
+      const char* flag;
+      const char* help;
+      CLI::Validator check;
+    };
+    const CLI::Validator any([](std::string&) { return std::string(); }, "");
+    const Entry entries[] = {
+        {"--policy", "Rule by which models share servers (docs/placement.md); default: fifty-percent", any},
+        {"--limit", "How full the rule lets a group of models become, 0.5 = half of its cores",
+         CLI::Range(0.01, 4.0)},
+        {"--group-cores", "CPU cores of a group, which stands for a card; default: half of the machine's",
+         CLI::Range(0.1, 1024.0)},
+        {"--memory-mib", "Memory for servers and models together; default: 90 % of the machine's",
+         CLI::Range(uint64_t{1}, kMemoryMibMax)},
+    };
+    for (const Entry& entry : entries) {
+      std::string flag = entry.flag;
+      app->add_option_function<std::string>(
+             flag, [&o, flag](const std::string& value) { o.controller_options[flag] = value; }, entry.help)
+          ->check(entry.check);
+    }
   }
 
   void AddDown() {

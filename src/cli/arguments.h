@@ -31,6 +31,8 @@ struct UpOptions {
   int threads = 0;                          // 0: what the machine or its cgroup gives
   std::string envoy;                        // empty: found
   std::string plugins;                      // empty: beside the program
+  // "--policy" → "first-fit": passed on as they are; the controller knows the defaults.
+  std::map<std::string, std::string> controller_options;
   bool foreground = false;
   double wait_seconds = 120;
 };

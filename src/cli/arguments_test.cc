@@ -47,6 +47,16 @@ TEST(ArgumentsTest, DeployCarriesWhatWasGivenAndNothingElse) {
                   Pair("parser_options", R"({"top_k":2})")));
 }
 
+TEST(ArgumentsTest, UpPassesPlacementOn) {
+  auto parsed = ParseGood(
+      {"up", "--policy", "best-fit", "--limit", "0.8", "--group-cores", "1.5", "--memory-mib", "4096"});
+  EXPECT_THAT(std::get<UpOptions>(parsed.command).controller_options,
+              UnorderedElementsAre(Pair("--policy", "best-fit"), Pair("--limit", "0.8"),
+                                   Pair("--group-cores", "1.5"), Pair("--memory-mib", "4096")));
+  EXPECT_THAT(ParseBad({"up", "--limit", "5"}), HasSubstr("0.01"));
+  EXPECT_THAT(ParseBad({"up", "--group-cores", "many"}), HasSubstr("--group-cores"));
+}
+
 TEST(ArgumentsTest, GlobalsMayFollowTheSubcommand) {
   auto parsed = ParseGood({"models", "--json", "--api", "http://there:1/"});
   EXPECT_TRUE(parsed.globals.json);

@@ -7,6 +7,9 @@
 
 namespace snug::cli {
 
+// What `snug up` takes for --memory-mib.
+inline constexpr uint64_t kMemoryMibMax = uint64_t{1} << 30;
+
 // What `snug deploy` packs.
 inline constexpr uint64_t kArchiveBytesMax = uint64_t{4} << 30;
 inline constexpr int kArchiveFilesMax = 10000;

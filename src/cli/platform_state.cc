@@ -95,7 +95,8 @@ Status WriteConfig(const PlatformConfig& config) {
             {"controller", config.controller},
             {"envoy", config.envoy},
             {"plugins", config.plugins},
-            {"token_file", config.token_file}};
+            {"token_file", config.token_file},
+            {"controller_options", config.controller_options}};
   return os::WriteFileAtomic(config.state + "/platform.json", Dump(json, 2) + "\n");
 }
 
@@ -109,6 +110,10 @@ Result<PlatformConfig> ReadConfig(const std::string& state) {
                         .envoy = TextOf(json, "envoy"),
                         .plugins = TextOf(json, "plugins"),
                         .token_file = TextOf(json, "token_file")};
+  if (const Json& options = Field(json, "controller_options"); options.is_object()) {
+    for (const auto& item : options.items())
+      config.controller_options[item.key()] = TextOf(options, item.key());
+  }
   if (config.controller.empty() || config.port == 0) {
     return InvalidArgument("{}/platform.json is incomplete: run `snug down` and `snug up`", state);
   }

@@ -9,6 +9,7 @@
 // that tells the platform's processes from all others even when every record is lost.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct PlatformConfig {
   std::string envoy;
   std::string plugins;
   std::string token_file;
+  std::map<std::string, std::string> controller_options;  // "--policy" → "best-fit"
 };
 Status WriteConfig(const PlatformConfig& config);
 // NOT_FOUND when the platform was never started there.

@@ -58,12 +58,14 @@ TEST(PlatformStateTest, ConfigComesBackAsItWas) {
                         .controller = "/c",
                         .envoy = "/e",
                         .plugins = "/p",
-                        .token_file = "/t"};
+                        .token_file = "/t",
+                        .controller_options = {{"--policy", "best-fit"}, {"--limit", "0.8"}}};
   ASSERT_TRUE(WriteConfig(config).ok());
   auto read = ReadConfig(dir.path());
   ASSERT_TRUE(read.ok());
   EXPECT_EQ(read->front_door_port, 2);
   EXPECT_EQ(read->token_file, "/t");
+  EXPECT_EQ(read->controller_options, config.controller_options);
   dir.Write("platform.json", "{\"port\":\"x\"}");
   EXPECT_EQ(ReadConfig(dir.path()).status().code(), Code::kInvalidArgument);
 }

@@ -98,6 +98,7 @@ std::vector<std::string> ControllerCommand(const PlatformConfig& config) {
   add("--threads", config.threads > 0 ? std::to_string(config.threads) : "");
   add("--plugins", config.plugins);
   add("--token-file", config.token_file);
+  for (const auto& [flag, value] : config.controller_options) argv.insert(argv.end(), {flag, value});
   return argv;
 }
 

@@ -53,6 +53,8 @@ Result<PlatformConfig> MakeConfig(const Globals& globals, const UpOptions& optio
       last.front_door_port != 0 ? last.front_door_port : kFrontDoorPortDefault);
   config.threads = options.threads != 0 ? options.threads : last.threads;
   config.plugins = options.plugins.empty() ? last.plugins : AbsoluteOrEmpty(options.plugins);
+  config.controller_options = options.controller_options;
+  config.controller_options.insert(last.controller_options.begin(), last.controller_options.end());
   config.token_file = globals.token_file.empty() ? last.token_file : AbsoluteOrEmpty(globals.token_file);
   return config;
 }
