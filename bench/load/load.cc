@@ -1,21 +1,12 @@
 #include "load.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <thread>
 
+#include "support/cpu_seconds.h"
+
 namespace snug::load {
 namespace {
-
-double OwnCpuSeconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + 1e-6 * static_cast<double>(t.tv_usec);
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 Duration FromSeconds(double seconds) {
   return Duration(static_cast<int64_t>(seconds * 1e9));
@@ -41,10 +32,10 @@ void Window::Count(Tally& tally, TimePoint sent, const std::string& error) const
 double Window::Watch(const std::function<void()>& at_begin, const std::function<void()>& at_end) const {
   std::this_thread::sleep_until(begin);
   at_begin();
-  const double cpu = OwnCpuSeconds();
+  const double cpu = bench::OwnCpuSeconds();
   std::this_thread::sleep_until(end);
   at_end();
-  return OwnCpuSeconds() - cpu;
+  return bench::OwnCpuSeconds() - cpu;
 }
 
 Report Join(const Window& window, std::vector<Tally> tallies) {

@@ -4,26 +4,16 @@
 //   engine_direct PLUGIN_DIR ENGINE MODEL_DIR OPTIONS_JSON COUNT
 //
 // Prints one JSON line: description, executions, CPU-seconds.
-#include <sys/resource.h>
-
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include "engine/engine.h"
+#include "support/cpu_seconds.h"
 
 namespace {
 
 using namespace snug;  // NOLINT: a program of one page
-
-double CpuSeconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 std::vector<Tensor> Zeros(const std::vector<TensorSpec>& specs) {
   std::vector<Tensor> tensors;
@@ -52,11 +42,11 @@ Status Run(char** argv) {
   const int count = std::atoi(argv[5]);
   double before = 0;
   for (int i = -count / 4 - 1; i < count; ++i) {  // a quarter more first, not counted
-    if (i == 0) before = CpuSeconds();
+    if (i == 0) before = bench::OwnCpuSeconds();
     SNUG_ASSIGN_OR_RETURN(auto outputs, instance->Execute(views, {}));
   }
   std::printf("{\"description\": \"%s\", \"executions\": %d, \"cpu_s\": %.6f}\n",
-              model->info().description.c_str(), count, CpuSeconds() - before);
+              model->info().description.c_str(), count, bench::OwnCpuSeconds() - before);
   return {};
 }
 

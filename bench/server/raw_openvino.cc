@@ -4,8 +4,6 @@
 //   raw_openvino MODEL.xml THREADS SECONDS [f32|bf16]
 //
 // Prints one JSON line: inferences, wall and CPU seconds.
-#include <sys/resource.h>
-
 #include <atomic>
 #include <chrono>
 #include <cstdio>
@@ -15,18 +13,11 @@
 #include <thread>
 #include <vector>
 
+#include "support/cpu_seconds.h"
+
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double CpuSeconds() {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  auto seconds = [](const timeval& t) {
-    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 // A free dimension is 1, so that any model of the demo runs.
 ov::Shape Concrete(const ov::PartialShape& shape) {
@@ -65,7 +56,7 @@ int main(int argc, char** argv) {
         ov::inference_num_threads(threads), ov::num_streams(threads), ov::hint::enable_cpu_pinning(false));
     RunUntil(model, Clock::now() + std::chrono::milliseconds(200));  // warm
     std::atomic<long> total{0};
-    double cpu = CpuSeconds();
+    double cpu = snug::bench::OwnCpuSeconds();
     auto begin = Clock::now();
     auto end = begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
     std::vector<std::thread> workers;
@@ -73,7 +64,7 @@ int main(int argc, char** argv) {
     for (auto& worker : workers) worker.join();
     double wall = std::chrono::duration<double>(Clock::now() - begin).count();
     std::printf("{\"inferences\": %ld, \"wall_s\": %.6f, \"cpu_s\": %.6f}\n", total.load(), wall,
-                CpuSeconds() - cpu);
+                snug::bench::OwnCpuSeconds() - cpu);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "raw_openvino: %s\n", error.what());
     return 1;

@@ -1,48 +1,27 @@
 """A real snug-server over a repository of real small models."""
-import json
 import os
 import pathlib
 import shutil
-import signal
-import subprocess
-import time
+import sys
 import urllib.error
 import urllib.request
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/support"))
+from server_process import ServerProcess  # noqa: E402
+from waiting import wait_for  # noqa: E402
+
 BIN = pathlib.Path(os.environ.get("SNUG_BIN_DIR", ROOT / "build/release/bin"))
 TINY = ROOT / "build/models-src/tiny"
 
 
-def wait_for(condition, what, seconds=60):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"{what}: not within {seconds} s")
-
-
-class Server:
-    """One process; ports are the system's choice."""
+class Server(ServerProcess):
+    """One process over a directory's models, and REST calls to it."""
 
     def __init__(self, directory, *options):
-        self.log = directory / "server.log"
-        self.ready_file = directory / "ready.json"
-        self.ready_file.unlink(missing_ok=True)
-        command = [BIN / "snug-server", "--models", directory / "models", "--grpc-port", "0", "--rest-port", "0",
-                   "--ready-file", self.ready_file, *options]
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([str(part) for part in command], stderr=log, stdout=log)
-        wait_for(lambda: self.ready_file.exists() or self.process.poll() is not None, "the server's ready file")
-        assert self.process.poll() is None, self.log.read_text()
-        ports = json.loads(self.ready_file.read_text())
-        assert ports["pid"] == self.process.pid
-        self.grpc = f"127.0.0.1:{ports['grpc_port']}"
-        self.rest = f"127.0.0.1:{ports['rest_port']}"
+        super().__init__(BIN / "snug-server", directory, *options)
 
     def call(self, path, body=None, headers=None, method=None):
         """Status, headers and body of a REST call."""
@@ -57,11 +36,6 @@ class Server:
     def wait_ready(self):
         wait_for(lambda: self.call("/v2/health/ready")[0] == 200, f"readiness; log:\n{self.log.read_text()}")
         return self
-
-    def stop(self):
-        """The exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=60)
 
 
 def add_model(directory, name, version, source, yaml=None):

@@ -5,12 +5,15 @@ import pathlib
 import re
 import signal
 import subprocess
-import time
+import sys
 import urllib.request
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/support"))
+from waiting import wait_for  # noqa: E402
+
 BUILD = pathlib.Path(os.environ.get("SNUG_BUILD", ROOT / "build/release"))
 
 
@@ -18,16 +21,6 @@ def envoy_path():
     if "SNUG_ENVOY" in os.environ:
         return os.environ["SNUG_ENVOY"]
     return str(next((ROOT / "build/venv/runtime/lib").glob("python3*/site-packages/envoy/_bin/envoy")))
-
-
-def wait_for(condition, what, seconds=20):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        value = condition()
-        if value:
-            return value
-        time.sleep(0.02)
-    raise AssertionError(f"{what}: not within {seconds} s")
 
 
 def get(url):
