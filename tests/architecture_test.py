@@ -37,6 +37,7 @@ ONLY_IN = {
     "curl/": {"os", "engines"},
     "boost/": {"net"},
     "openvino/": {"engines"},
+    "torch/": {"engines"},
     "tensorflow/": {"engines"},
 }
 FILE_LINES_MAX = 600
