@@ -83,12 +83,69 @@ uint32_t CopiesWanted(const Tables& tables, const ModelRow& model, const Version
   return std::min(wanted, placed);
 }
 
-placement::Wanted WantedOf(const Tables& tables, const ModelRow& model, const VersionRow& version) {
+// What the server says that the copy takes; 0 while it is not loaded.
+uint64_t MeasuredMemory(const Facts& facts, const CopyId& id) {
+  const deploy::ObservedServer* server = ServerOf(facts.tables, facts.observed, id.group);
+  const deploy::ObservedCopy* copy = server == nullptr ? nullptr : server->Copy(id.model, id.version);
+  return copy == nullptr ? 0 : copy->memory_bytes;
+}
+
+// What a copy of the version will take: what its copies take, else those of other versions of the model, and
+// before any was loaded the size of its files.
+uint64_t ExpectedMemory(const Facts& facts, const VersionRow& version) {
+  uint64_t same = 0;
+  uint64_t others = 0;
+  for (const CopyRow& copy : facts.tables.copies) {
+    if (copy.id.model != version.model) continue;
+    uint64_t& most = copy.id.version == version.version ? same : others;
+    most = std::max(most, MeasuredMemory(facts, copy.id));
+  }
+  if (same != 0) return same;
+  return others != 0 ? others : static_cast<uint64_t>(std::max<int64_t>(version.bytes, 0));
+}
+
+uint64_t MemoryOf(const Facts& facts, const CopyId& id) {
+  if (uint64_t measured = MeasuredMemory(facts, id); measured != 0) return measured;
+  const VersionRow* version = facts.tables.Version(id.model, id.version);
+  return version == nullptr ? 0 : ExpectedMemory(facts, *version);
+}
+
+// What a server takes besides its copies; 0 while that is unknown.
+uint64_t ServerMemory(const deploy::ObservedServer& server) {
+  uint64_t copies = 0;
+  for (const auto& copy : server.copies) copies += copy.memory_bytes;
+  return server.memory_bytes - std::min(server.memory_bytes, copies);
+}
+
+// What one more server will take: as much as the largest of those there are.
+uint64_t ExpectedServerMemory(const Facts& facts) {
+  uint64_t most = 0;
+  for (const auto& [id, server] : facts.observed.servers) most = std::max(most, ServerMemory(server));
+  return most;
+}
+
+// Memory that no copy answers for: the servers' programs and libraries, and copies that drain.
+uint64_t ReservedMemory(const Facts& facts) {
+  uint64_t reserved = 0;
+  for (const auto& row : facts.tables.servers) {
+    const deploy::ObservedServer* server = ServerOf(facts.tables, facts.observed, row.group);
+    bool known = server != nullptr && server->memory_bytes != 0;
+    reserved += known ? ServerMemory(*server) : ExpectedServerMemory(facts);
+  }
+  for (const CopyRow& copy : facts.tables.copies) {
+    if (!Placed(copy)) reserved += MemoryOf(facts, copy.id);
+  }
+  return reserved;
+}
+
+placement::Wanted WantedOf(const Facts& facts, const ModelRow& model, const VersionRow& version) {
+  const Tables& tables = facts.tables;
   placement::Wanted wanted;
   wanted.id = {model.name, version.version};
   wanted.share = model.share;
   wanted.copies = CopiesWanted(tables, model, version);
   wanted.department = model.department;
+  wanted.memory_bytes = ExpectedMemory(facts, version);
   // Copies that serve stay before copies that drain.
   for (const CopyRow* copy : CopiesOf(tables, model.name, version.version)) {
     if (Placed(*copy)) wanted.pinned_groups.push_back(copy->id.group);
@@ -96,8 +153,9 @@ placement::Wanted WantedOf(const Tables& tables, const ModelRow& model, const Ve
   return wanted;
 }
 
-placement::Group GroupOf(const Facts& facts, const registry::GroupRow& row) {
+placement::Group GroupOf(const Facts& facts, const DecideOptions& options, const registry::GroupRow& row) {
   placement::Group group;
+  group.memory_bytes = options.group_memory_bytes;
   group.id = row.id;
   group.department = row.department;
   GroupUse use;
@@ -108,6 +166,7 @@ placement::Group GroupOf(const Facts& facts, const registry::GroupRow& row) {
     placement::HeldCopy held;
     held.id = {copy.id.model, copy.id.version};
     if (const ModelRow* model = facts.tables.Model(copy.id.model)) held.share = model->share;
+    held.memory_bytes = MemoryOf(facts, copy.id);
     double age = facts.now - copy.created;
     held.measured = age >= std::max(kMeasuredAfterSeconds, use.seconds * kMeasuredHistoryRatio);
     group.copies.push_back(held);
@@ -118,11 +177,16 @@ placement::Group GroupOf(const Facts& facts, const registry::GroupRow& row) {
 placement::World MakeWorld(const Facts& facts, const DecideOptions& options) {
   placement::World world;
   world.groups_max = options.groups_max;
-  for (const auto& row : facts.tables.groups) world.groups.push_back(GroupOf(facts, row));
+  world.new_group.memory_bytes = options.group_memory_bytes;
+  // At least 1: nothing left is not the same as no limit.
+  uint64_t reserved = std::min(ReservedMemory(facts), options.memory_bytes);
+  if (options.memory_bytes != 0) world.memory_bytes = std::max<uint64_t>(options.memory_bytes - reserved, 1);
+  world.new_group_memory_bytes = ExpectedServerMemory(facts);
+  for (const auto& row : facts.tables.groups) world.groups.push_back(GroupOf(facts, options, row));
   for (const VersionRow& version : facts.tables.versions) {
     const ModelRow* model = facts.tables.Model(version.model);
     if (version.state == VersionState::kLive && model != nullptr) {
-      world.wanted.push_back(WantedOf(facts.tables, *model, version));
+      world.wanted.push_back(WantedOf(facts, *model, version));
     }
   }
   return world;
@@ -181,6 +245,15 @@ class PlanToChanges {
   std::set<std::string> used_groups_;
   std::set<CopyId> kept_;
 };
+
+// Estimates may prove too low: what stands is not moved, but people are told.
+void WarnOfMemory(const Facts& facts, const DecideOptions& options, std::vector<std::string>* warnings) {
+  uint64_t used = ReservedMemory(facts);
+  for (const CopyRow& copy : facts.tables.copies) used += Placed(copy) ? MeasuredMemory(facts, copy.id) : 0;
+  if (options.memory_bytes == 0 || used <= options.memory_bytes) return;
+  warnings->push_back(fmt::format("servers and models take {} MiB, over the limit of {} MiB (--memory-mib)",
+                                  used >> 20, options.memory_bytes >> 20));
+}
 
 // Whether a server is known not to hold the copy.
 bool HasLeft(const Facts& facts, const CopyId& copy) {
@@ -245,6 +318,7 @@ Result<Changes> NextChanges(const Facts& facts, const DecideOptions& options) {
   acting.Run(plan);
   RemoveDrained(facts, acting.kept(), &result.changes);
   RemoveEmpty(facts, acting.used_groups(), &result.changes);
+  WarnOfMemory(facts, options, &result.warnings);
   for (const auto& unplaced : plan.unplaced) result.unplaced[unplaced.id] = unplaced.why;
   return result;
 }

@@ -18,6 +18,8 @@ struct DecideOptions {
   placement::Policy policy;
   double group_cores = 1;  // the CPU share that stands for a card in a new group
   uint32_t groups_max = 64;
+  uint64_t memory_bytes = 0;        // for models and their servers, all groups together; 0: not limited
+  uint64_t group_memory_bytes = 0;  // for the models of a group; 0: not limited
 };
 
 struct GroupUse {
@@ -36,6 +38,7 @@ struct Facts {
 struct Changes {
   std::vector<registry::Change> changes;
   std::map<placement::ModelVersion, std::string> unplaced;  // why some copies have no place
+  std::vector<std::string> warnings;                        // what people should know of the whole
 };
 
 // The next changes to the registry; none when all is as it shall be. Applied and asked again until there are

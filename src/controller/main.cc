@@ -12,10 +12,14 @@
 namespace snug::controller {
 namespace {
 
+constexpr uint64_t kMemoryMibMax = uint64_t{1} << 30;
+
 struct Arguments {
   ControllerOptions options;
   std::string policy = "fifty-percent";
-  double limit = 0;  // 0: the policy's own
+  double limit = 0;         // 0: the policy's own
+  uint64_t memory_mib = 0;  // 0: from the machine
+  uint64_t group_memory_mib = 0;
   int drain_delay_ms = 1000;
   bool keep_running = false;
   std::string log_format = "text", log_level = "info";
@@ -52,6 +56,11 @@ void AddOptions(CLI::App* app, Arguments* a) {
   app->add_option("--group-cores", o.decide.group_cores,
                   "CPU cores that stand for a card; default: from the machine");
   app->add_option("--groups-max", o.decide.groups_max, "Groups at most")->capture_default_str();
+  app->add_option("--memory-mib", a->memory_mib,
+                  "For servers and models together; default: 90 % of what the machine or its cgroup has")
+      ->check(CLI::Range(uint64_t{1}, kMemoryMibMax));
+  app->add_option("--group-memory-mib", a->group_memory_mib, "For the models of a group; default: no limit")
+      ->check(CLI::Range(uint64_t{1}, kMemoryMibMax));
   app->add_option("--threads", o.threads, "Thread budget of each server; 0: its group's cores")
       ->capture_default_str();
   app->add_option("--drain-seconds", o.drain_seconds, "That a stopping server may take")
@@ -83,7 +92,10 @@ Status Complete(Arguments* a) {
   }
   if (o.decide.group_cores < 0)
     return InvalidArgument("--group-cores {}: expected above 0", o.decide.group_cores);
-  if (o.decide.group_cores == 0) o.decide.group_cores = DefaultGroupCores(os::ReadCpuBudget().cores);
+  os::CpuBudget machine = os::ReadCpuBudget();
+  if (o.decide.group_cores == 0) o.decide.group_cores = DefaultGroupCores(machine.cores);
+  o.decide.memory_bytes = a->memory_mib != 0 ? a->memory_mib << 20 : machine.memory_bytes / 10 * 9;
+  o.decide.group_memory_bytes = a->group_memory_mib << 20;
   o.drain_delay = std::chrono::milliseconds(std::clamp(a->drain_delay_ms, 0, 600'000));
   return {};
 }

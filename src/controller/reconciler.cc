@@ -64,6 +64,7 @@ Status Reconciler::Settle(const deploy::ObservedState& observed, registry::Table
     Facts facts{*tables, observed, group_use_, drained, clock_.WallSeconds()};
     SNUG_ASSIGN_OR_RETURN(Changes next, NextChanges(facts, options_.decide));
     unplaced_ = std::move(next.unplaced);
+    warnings_ = std::move(next.warnings);
     if (next.changes.empty()) return {};
     SNUG_RETURN_IF_ERROR(Carry(next.changes));
     SNUG_ASSIGN_OR_RETURN(*tables, registry_.Load());
@@ -159,6 +160,7 @@ void Reconciler::Remember(const registry::Tables& tables, const deploy::Observed
   std::lock_guard lock(mutex_);
   knowledge_.observed = observed;
   knowledge_.unplaced = unplaced_;
+  knowledge_.warnings = warnings_;
   knowledge_.use = group_use_;
   tables_ = std::move(kept);
   std::erase_if(changed_at_, [&](const auto& entry) { return tables.Model(entry.first) == nullptr; });
@@ -180,7 +182,8 @@ Knowledge Reconciler::Know() const {
   for (const auto& [model, serial] : changed_at_) {
     if (serial > applied_) knowledge.on_the_way.insert(model);
   }
-  knowledge.warnings = knowledge_.observed.warnings;
+  const auto& observed = knowledge_.observed.warnings;
+  knowledge.warnings.insert(knowledge.warnings.end(), observed.begin(), observed.end());
   if (!failure_.empty()) knowledge.warnings.push_back("the reconcile loop: " + failure_);
   return knowledge;
 }

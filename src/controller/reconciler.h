@@ -83,6 +83,7 @@ class Reconciler {
   std::optional<routing::Snapshot> snapshot_;
   std::map<registry::CopyId, TimePoint> withdrawn_;  // since when draining copies are out of the front door
   std::map<placement::ModelVersion, std::string> unplaced_;
+  std::vector<std::string> warnings_;
   std::map<std::string, GroupUse> group_use_;
   ReconcileMetrics metrics_;
 

@@ -8,6 +8,9 @@
 namespace snug::controller {
 namespace {
 
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 constexpr int kEnough = 60;  // rounds of 100 ms that any healthy change ends within
@@ -41,6 +44,40 @@ TEST(Reconciler, TheFiftyPercentRuleOpensANewGroup) {
   p.Deploy("b", 1, 1, 0.3);
   p.Steps(kEnough);
   EXPECT_THAT(p.registry->Load()->groups, SizeIs(2));
+}
+
+TEST(Reconciler, ModelsThatDoNotFitIntoMemorySaySo) {
+  Platform p;
+  // The fake servers take 1 MiB each and say 1000 bytes of each copy; the first copy is known by its files.
+  p.options_.decide.memory_bytes = 3 << 20;
+  p.Restart();
+  p.Deploy("a", 1);
+  p.Deploy("large", 1, 1, 0.1, 4 << 20);
+  p.Steps(kEnough);
+  EXPECT_EQ(p.StateOf("a"), State::kReady);
+  EXPECT_EQ(p.StateOf("large"), State::kPending);
+  auto tables = *p.registry->Load();
+  auto view = MakeModelView(tables, p.reconciler->Know(), *tables.Model("large"));
+  EXPECT_NE(view.reason.find("memory: it needs about 4 MiB, and models have 1 of 3 MiB"), std::string::npos)
+      << view.reason;
+  EXPECT_THAT(p.reconciler->Know().warnings, Not(Contains(HasSubstr("--memory-mib"))));
+
+  p.Deploy("wide", 1, 4, 0.1, 1 << 20);  // its copies prove smaller, but each needs a server
+  p.Steps(2 * kEnough);
+  EXPECT_EQ(p.StateOf("wide"), State::kDegraded);
+  EXPECT_EQ(p.Endpoints("wide"), 3u);
+
+  p.options_.decide.memory_bytes = 2 << 20;
+  p.Restart();
+  p.Steps(kEnough);
+  EXPECT_EQ(p.Endpoints("wide"), 3u) << "what stands is not moved";
+  EXPECT_THAT(p.reconciler->Know().warnings, Contains(HasSubstr("take 3 MiB, over the limit of 2 MiB")));
+
+  ASSERT_TRUE(p.registry->DeleteModel("wide", "t").ok());
+  p.options_.decide.memory_bytes = 8 << 20;
+  p.Restart();
+  p.Steps(kEnough);
+  EXPECT_EQ(p.StateOf("large"), State::kReady) << "placed as soon as there is room";
 }
 
 TEST(Reconciler, AStateThatIsAtRestStaysAtRest) {

@@ -70,7 +70,8 @@ class Platform {
         std::make_unique<Reconciler>(*registry, *deployer, traffic, store, store_mutex, clock, options_);
   }
 
-  void Deploy(const std::string& model, int64_t version, int copies = 1, double share = 0.1) {
+  void Deploy(const std::string& model, int64_t version, int copies = 1, double share = 0.1,
+              int64_t bytes = 1) {
     registry::Deployment deployment;
     deployment.model = {model, "default", share, copies, false, clock.WallSeconds()};
     deployment.version = {model,
@@ -81,7 +82,7 @@ class Platform {
                           "",
                           "engine: echo\n",
                           "sha256:0",
-                          1,
+                          bytes,
                           clock.WallSeconds()};
     Status status = registry->Deploy(deployment, "test");
     ASSERT_TRUE(status.ok()) << status.ToString();

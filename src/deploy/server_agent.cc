@@ -55,6 +55,7 @@ Duration ServerAgent::Step() {
   }
   if (!has_goal) {  // adopted, and nobody has said yet what it is for: only look
     if (keeper_.process() && FindPorts()) Probe();
+    if (keeper_.process()) MeasureUse();
     Publish(index_ ? ProcessState::kReady : ProcessState::kStarting, "");
     return kStepMax;
   }

@@ -17,6 +17,11 @@ constexpr double kPolicyLimitMax = 4.0;
 constexpr size_t kPassedOverNamedMax = 2;  // of the groups passed over, this many are explained by name
 constexpr double kQuotaTolerance = 1e-9;
 
+uint64_t Mib(uint64_t bytes) {
+  constexpr uint64_t kMib = uint64_t{1} << 20;
+  return bytes / kMib + (bytes % kMib != 0 ? 1 : 0);
+}
+
 Status CheckWanted(const World& world) {
   std::set<ModelVersion> seen;
   for (const Wanted& wanted : world.wanted) {
@@ -113,6 +118,7 @@ class Planner {
   void Keep(const HeldCopy& copy, const Group& group) {
     const Wanted& wanted = *by_id_.at(copy.id);
     placed_[copy.id] += 1;
+    memory_used_ += copy.memory_bytes;
     // What stands already counts with what it asks for now.
     quota_used_[wanted.department] += wanted.share;
     plan_.assignments.push_back({copy.id, group.id, false, false, "stands there already"});
@@ -137,7 +143,7 @@ class Planner {
   }
 
   bool PlaceOne(const Wanted& wanted, std::string& why_not) {
-    if (!QuotaAllows(wanted, why_not)) return false;
+    if (!QuotaAllows(wanted, why_not) || !MemoryAllows(wanted, 0, why_not)) return false;
     if (PlacePinned(wanted, why_not)) return true;
     if (!why_not.empty()) return false;
     return PlaceByRule(wanted, why_not) || PlaceInNewGroup(wanted, why_not);
@@ -151,6 +157,16 @@ class Planner {
     if (have + wanted.share <= quota->second + kQuotaTolerance) return true;
     why_not = fmt::format("department {} has {:.2f} cards' share and uses {:.2f}; {:.2f} more is above it",
                           wanted.department, quota->second, have, wanted.share);
+    return false;
+  }
+
+  // `extra_bytes`: what comes with the copy.
+  bool MemoryAllows(const Wanted& wanted, uint64_t extra_bytes, std::string& why_not) const {
+    uint64_t max = world_.memory_bytes;
+    uint64_t more = wanted.memory_bytes + extra_bytes;
+    if (max == 0 || (memory_used_ <= max && more <= max - memory_used_)) return true;
+    why_not = fmt::format("memory: it needs about {} MiB{}, and models have {} of {} MiB already", Mib(more),
+                          extra_bytes > 0 ? " with a server of its own" : "", Mib(memory_used_), Mib(max));
     return false;
   }
 
@@ -219,6 +235,7 @@ class Planner {
           fmt::format("no group fits and there are {} groups, which is the limit; {}", slots_.size(), others);
       return false;
     }
+    if (!MemoryAllows(wanted, world_.new_group_memory_bytes, why_not)) return false;
     Slot slot = MakeSlot(world_.new_group, {}, by_id_);
     slot.id = fmt::format("new group {}", new_groups_ + 1);
     slot.open = true;
@@ -230,6 +247,7 @@ class Planner {
       return false;
     }
     ++new_groups_;
+    memory_used_ += world_.new_group_memory_bytes;
     slots_.push_back(std::move(slot));
     Assign(slots_.back(), wanted, fmt::format("no group fits; {}", others));
     return true;
@@ -237,6 +255,7 @@ class Planner {
 
   void Assign(Slot& slot, const Wanted& wanted, std::string why) {
     slot.Add(wanted);
+    memory_used_ += wanted.memory_bytes;
     placed_[wanted.id] += 1;
     quota_used_[wanted.department] += wanted.share;
     plan_.assignments.push_back({wanted.id, slot.id, true, slot.is_new, std::move(why)});
@@ -249,6 +268,7 @@ class Planner {
   std::map<ModelVersion, const Wanted*> by_id_;
   std::map<ModelVersion, uint32_t> placed_;
   std::map<std::string, double> quota_used_;
+  uint64_t memory_used_ = 0;  // of all groups
   std::vector<Slot> slots_;
   size_t new_groups_ = 0;
   Plan plan_;

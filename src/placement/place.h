@@ -5,8 +5,8 @@
 //  - a copy that is wanted and stands in a healthy group stays where it is; Place adds and removes, it never
 //  moves;
 //  - copies of one model, of the same or of different versions, never share a group;
-//  - no group above its memory or its number of copies; departments, quotas, keep-apart and isolation are
-//  held;
+//  - no copy is added above a group's memory or number of copies, or above all groups' memory; departments,
+//  quotas, keep-apart and isolation are held;
 //  - the order of `wanted` is irrelevant (largest share first, then by name); the order of `groups` is the
 //  rule's;
 //  - planning again over a world in which the plan was carried out changes nothing;

@@ -147,6 +147,28 @@ TEST(PlaceTest, AClosedGroupKeepsItsCopiesAndTakesNone) {
   EXPECT_EQ(plan.assignments[1].group, "a");
 }
 
+TEST(PlaceTest, AllGroupsTogetherStayWithinTheMachinesMemory) {
+  World world;
+  world.memory_bytes = 8 * kGib;
+  world.new_group_memory_bytes = kGib;
+  world.groups = {Card("a", 0.1, {Held("old", 0.1)}), Card("b", 0.45)};
+  world.groups[0].copies[0].memory_bytes = 2 * kGib;
+  world.wanted = {Want("old", 0.1), Want("in-a", 0.3), Want("large", 0.2), Want("small", 0.1)};
+  world.wanted[1].memory_bytes = 3 * kGib;
+  world.wanted[2].memory_bytes = 3 * kGib;  // there would be room without a new group
+  world.wanted[3].memory_bytes = 2 * kGib;
+  Plan plan = MustPlace(world, "fifty-percent");
+  ASSERT_EQ(plan.unplaced.size(), 1u);
+  EXPECT_EQ(plan.unplaced[0].id.model, "large");
+  EXPECT_EQ(
+      plan.unplaced[0].why,
+      "memory: it needs about 4096 MiB with a server of its own, and models have 5120 of 8192 MiB already");
+  world.memory_bytes = 4 * kGib;
+  plan = MustPlace(world, "fifty-percent");
+  EXPECT_EQ(plan.unplaced[0].why,
+            "memory: it needs about 3072 MiB, and models have 2048 of 4096 MiB already");
+}
+
 TEST(PlaceTest, MemoryIsAHardWall) {
   World world;
   world.groups = {Card("a", 0)};

@@ -72,6 +72,10 @@ struct World {
   std::vector<Wanted> wanted;
   Group new_group;          // what a new group looks like: memory_bytes and copies_max are read
   uint32_t groups_max = 0;  // with those there are; 0: not limited
+  // Of all groups together, where they share a machine's memory (cards have their own: Group::memory_bytes).
+  // Of what stands the measured is counted, of what comes the wanted. 0: not limited.
+  uint64_t memory_bytes = 0;
+  uint64_t new_group_memory_bytes = 0;  // that a new group takes of it besides its copies
   std::map<std::string, double>
       quota_shares;  // department → the sum of its copies' shares at most; absent: no limit
 };
