@@ -48,6 +48,7 @@ struct Shared {
   // drain.
   asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(io);
   std::atomic<bool> draining{false};
+  std::atomic<bool> stopped{false};  // nobody runs `io` any more
   std::atomic<uint64_t> uploads{0};
 
   std::mutex mutex;
@@ -104,8 +105,14 @@ class Session : public std::enable_shared_from_this<Session> {
     });
   }
 
+  // Whatever is under way.
+  void Close() {
+    asio::post(strand_, [self = shared_from_this()] { self->stream_.close(); });
+  }
+
   // Any thread.
   void Send(Response response) {
+    if (shared_->stopped) return;
     asio::dispatch(strand_, [self = shared_from_this(), response = std::move(response)]() mutable {
       self->Write(std::move(response));
     });
@@ -321,28 +328,36 @@ class BeastServer : public HttpServer {
 
   ~BeastServer() override {
     shared_->draining = true;
-    {
-      std::lock_guard lock(shared_->mutex);
-      shared_->accept_again = nullptr;
-    }
-    shared_->io.stop();
+    CloseAcceptor();
+    for (const auto& session : Sessions()) session->Close();
+    // Everything that waits is ended, not left behind: sessions and the io_context hold each other.
+    shared_->work.reset();
     for (auto& thread : threads_) thread.join();
+    shared_->stopped = true;
+    shared_->io.restart();
+    shared_->io.poll();
+    std::lock_guard lock(shared_->mutex);
+    shared_->accept_again = nullptr;  // a handler may still hold a session
   }
 
   uint16_t port() const override { return port_; }
 
   bool Drain(Duration limit) override {
     shared_->draining = true;
-    asio::post(shared_->io, [this] {
-      ErrorCode ignored;
-      acceptor_.close(ignored);
-    });
+    CloseAcceptor();
     for (const auto& session : Sessions()) session->CloseIfIdle();
     std::unique_lock lock(shared_->mutex);
     return shared_->changed.wait_for(lock, limit, [this] { return shared_->sessions.empty(); });
   }
 
  private:
+  void CloseAcceptor() {
+    asio::post(shared_->io, [this] {
+      ErrorCode ignored;
+      acceptor_.close(ignored);
+    });
+  }
+
   // Those alive, held: the last reference must not go while the mutex is locked, the destructor takes it.
   std::vector<std::shared_ptr<Session>> Sessions() {
     std::vector<std::shared_ptr<Session>> alive;
