@@ -3,7 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <cstdlib>
 #include <future>
 #include <memory>
 
@@ -18,6 +20,8 @@
 #include "server/grpc_server.h"
 #include "server/options.h"
 #include "server/rest_service.h"
+#include "server/tfs_models.h"
+#include "server/tfs_options.h"
 #include "server/tfs_rest.h"
 #include "serving/low_priority.h"
 
@@ -69,21 +73,24 @@ std::unique_ptr<engine::EngineHost> MakeEngines(const ServerOptions& options, co
   return engine::EngineHost::Create(host);
 }
 
+Duration FromSeconds(double seconds) {
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+}
+
+// Null when REST is not wanted.
 Result<std::unique_ptr<net::HttpServer>> StartRest(const ServerOptions& options, const Threads& threads,
                                                    Core& core) {
+  if (!options.rest_enabled) return std::unique_ptr<net::HttpServer>();
   net::HttpServerOptions http;
   http.address = options.address;
   http.port = options.rest_port;
   http.threads = threads.io;
   http.body_bytes_max = options.message_mib_max << 20;
-  return net::HttpServer::Start(http, [&core](net::Request&& request, const net::Responder& respond) {
-    if (HandleTfsRest(core, {}, request, respond)) return;
+  const TfsRestOptions tfs{options.metrics_path, FromSeconds(options.rest_timeout_seconds)};
+  return net::HttpServer::Start(http, [&core, tfs](net::Request&& request, const net::Responder& respond) {
+    if (HandleTfsRest(core, tfs, request, respond)) return;
     HandleRest(core, std::move(request), respond);
   });
-}
-
-Duration FromSeconds(double seconds) {
-  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 }
 
 Result<std::unique_ptr<GrpcServer>> StartGrpc(const ServerOptions& options, const Threads& threads,
@@ -96,6 +103,8 @@ Result<std::unique_ptr<GrpcServer>> StartGrpc(const ServerOptions& options, cons
   grpc.memory_bytes_max = std::max(budget.memory_bytes / kMessageMemoryDivisor, kMessageMemoryMin);
   grpc.keepalive_time = FromSeconds(options.keepalive_seconds);
   grpc.connection_age_max = FromSeconds(options.connection_age_seconds);
+  grpc.socket_path = options.grpc_socket_path;
+  grpc.channel_arguments = options.grpc_channel_arguments;
   return GrpcServer::Start(grpc, core);
 }
 
@@ -135,11 +144,12 @@ sigset_t StopSignals() {
 
 // Both protocols at once, each with the whole time. Ends the process when requests were not answered in it:
 // an engine may still be at work, and nothing else stops it.
-void Drain(GrpcServer& grpc, net::HttpServer& rest, Duration limit) {
-  auto drained = [limit](auto& server) {
-    return std::async(std::launch::async, [&server, limit] { return server.Drain(limit); });
+void Drain(GrpcServer& grpc, net::HttpServer* rest, Duration limit) {
+  auto drained = [limit](auto* server) {
+    return std::async(std::launch::async,
+                      [server, limit] { return server == nullptr || server->Drain(limit); });
   };
-  auto grpc_drained = drained(grpc);
+  auto grpc_drained = drained(&grpc);
   auto rest_drained = drained(rest);
   const auto end = std::chrono::steady_clock::now() + limit + kDrainSlack;
   for (auto* outcome : {&grpc_drained, &rest_drained}) {
@@ -154,7 +164,28 @@ int Fail(const Status& status) {
   return kExitStart;
 }
 
-int Serve(const ServerOptions& options) {
+// The models of tensorflow_model_server's flags or config file, kept in line with their base paths.
+std::unique_ptr<TfsModels> ServeTfsModels(const TfsOptions& options, const std::string& root, int threads,
+                                          Core& core) {
+  TfsModelsOptions tfs{root, options.config_file, FromSeconds(options.config_poll_seconds),
+                       FromSeconds(options.poll_seconds),
+                       options.model_threads > 0 ? options.model_threads : threads};
+  auto models = std::make_unique<TfsModels>(tfs, core.models);
+  core.reload_config = [raw = models.get()](const std::string& bytes, serving::ModelManager::Done done) {
+    auto config = DecodeTfsConfig(bytes);
+    if (!config.ok()) return done(config.status());
+    raw->Apply(*std::move(config), std::move(done));
+  };
+  for (const std::string& note : options.notes) log::Warning("a flag has no effect", {{"flag", note}});
+  models->Apply(options.models, [&core](const Status& status) {
+    if (!status.ok()) log::Error("not all models could be loaded", {{"reason", status.ToString()}});
+    core.loaded = true;
+  });
+  return models;
+}
+
+// `tfs`: instead of a repository, the models of that command line; may be null.
+int Serve(const ServerOptions& options, const TfsOptions* tfs) {
   const os::CpuBudget budget = os::ReadCpuBudget();
   const Threads threads = SplitThreads(options, budget);
   LogStart(budget, threads);
@@ -166,40 +197,64 @@ int Serve(const ServerOptions& options) {
   manager.root = options.models;
   manager.cache_dir = options.cache_dir;
   manager.load_threads = static_cast<size_t>(threads.load);
+  manager.cpu_threads = threads.all;
   auto models = std::make_unique<serving::ModelManager>(manager, *engines, *parsers);
   Core core{*models, options.server_id, options.explicit_control};
   auto grpc = StartGrpc(options, threads, budget, core);
   if (!grpc.ok()) return Fail(grpc.status());
   auto rest = StartRest(options, threads, core);
   if (!rest.ok()) return Fail(rest.status());
-  LoadModels(core);
-  Status written = WriteReadyFile(options.ready_file, (*grpc)->port(), (*rest)->port());
+  std::unique_ptr<TfsModels> tfs_models;
+  if (tfs != nullptr)
+    tfs_models = ServeTfsModels(*tfs, options.models, threads.all, core);
+  else
+    LoadModels(core);
+  const uint16_t rest_port = *rest ? (*rest)->port() : uint16_t{0};
+  Status written = WriteReadyFile(options.ready_file, (*grpc)->port(), rest_port);
   if (!written.ok()) return Fail(written);
   log::Info("listening", {{"address", options.address},
                           {"grpc_port", std::to_string((*grpc)->port())},
-                          {"rest_port", std::to_string((*rest)->port())},
+                          {"rest_port", std::to_string(rest_port)},
                           {"models", options.models}});
   const sigset_t signals = StopSignals();
   int signal_number = 0;
   sigwait(&signals, &signal_number);
   core.draining = true;
   log::Info("draining", {{"signal", std::to_string(signal_number)}});
-  Drain(**grpc, **rest, FromSeconds(options.drain_seconds));
+  Drain(**grpc, rest->get(), FromSeconds(options.drain_seconds));
   log::Info("stopped, all requests answered");
   // A load that still runs may take minutes, and nothing of it is worth waiting for.
-  if (!models->Settled()) _exit(kExitOk);
+  if (!models->Settled() && tfs == nullptr) _exit(kExitOk);
   return kExitOk;
+}
+
+// Base paths become a repository of links, which lives as long as the server.
+int ServeTfs(TfsOptions& options) {
+  const char* temporary = getenv("TMPDIR");
+  std::string pattern = std::string(temporary != nullptr ? temporary : "/tmp") + "/snug-tfs-XXXXXX";
+  if (mkdtemp(pattern.data()) == nullptr) return Fail(ErrnoError(errno, pattern));
+  options.server.models = pattern;
+  const int exit_code = Serve(options.server, &options);
+  Status removed = os::RemoveTree(pattern);
+  if (!removed.ok()) log::Warning("links are left over", {{"reason", removed.ToString()}});
+  return exit_code;
+}
+
+int Main(int argc, char** argv) {
+  TfsOptions tfs;
+  const bool is_tfs = IsTfsProgram(argv[0]);
+  const int exit_code =
+      is_tfs ? ParseTfsCommandLine(argc, argv, tfs) : ParseCommandLine(argc, argv, tfs.server);
+  if (exit_code >= 0) return exit_code;
+  log::Init(is_tfs ? kTfsProgram : "snug-server", tfs.server.log_level, tfs.server.log_format);
+  const sigset_t signals = StopSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return is_tfs ? ServeTfs(tfs) : Serve(tfs.server, nullptr);
 }
 
 }  // namespace
 }  // namespace snug::server
 
 int main(int argc, char** argv) {
-  snug::server::ServerOptions options;
-  const int exit_code = snug::server::ParseCommandLine(argc, argv, options);
-  if (exit_code >= 0) return exit_code;
-  snug::log::Init("snug-server", options.log_level, options.log_format);
-  const sigset_t signals = snug::server::StopSignals();
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return snug::server::Serve(options);
+  return snug::server::Main(argc, argv);
 }

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/log.h"
 #include "base/status.h"
@@ -25,6 +27,11 @@ struct ServerOptions {
   uint64_t message_mib_max = 64;
   double connection_age_seconds = 0;
   double keepalive_seconds = 60;
+  bool rest_enabled = true;
+  double rest_timeout_seconds = 0;                              // of TensorFlow Serving's REST; 0: none
+  std::string metrics_path = "/monitoring/prometheus/metrics";  // beside /metrics
+  std::string grpc_socket_path;                                 // a Unix socket for gRPC too; empty: none
+  std::vector<std::pair<std::string, std::string>> grpc_channel_arguments;
   log::Format log_format = log::Format::kText;
   log::Level log_level = log::Level::kInfo;
 };

@@ -29,7 +29,8 @@ constexpr const char* kSignatureDef = "signature_def";
 Result<TfsTarget> TargetOf(const tfs::ModelSpec& spec) {
   TfsTarget target{spec.name(), {}, spec.signature_name()};
   if (target.model.empty()) return InvalidArgument("model_spec.name is empty");
-  if (spec.has_version()) target.version = std::to_string(spec.version().value());
+  // 0 is no version here; clients of OpenVINO Model Server mean the default one by it.
+  if (spec.version().value() != 0) target.version = std::to_string(spec.version().value());
   if (spec.version_choice_case() == tfs::ModelSpec::kVersionLabel) target.version = spec.version_label();
   return target;
 }

@@ -153,6 +153,10 @@ std::optional<TfsTarget> TakeTarget(std::string_view& path) {
     path.remove_prefix(kind.size());
     target.version = TakeName(path);
     const bool number = target.version.find_first_not_of("0123456789") == std::string::npos;
+    if (target.version == "0") {  // as over gRPC: the default one
+      target.version.clear();
+      break;
+    }
     if (target.version.empty() || number != (kind == "/versions/")) return std::nullopt;
     break;
   }
