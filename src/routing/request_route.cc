@@ -132,6 +132,7 @@ PathRoute RouteGrpc(std::string_view path) {
   if (ConsumePrefix(method, "/tensorflow.serving.PredictionService/") && Contains(kTensorFlow, method)) {
     return Peek(MessageLayout::kModelSpec);
   }
+  if (path == "/tensorflow.serving.PredictionService/MultiInference") return Peek(MessageLayout::kTask);
   if (path == "/tensorflow.serving.ModelService/GetModelStatus") return Peek(MessageLayout::kModelSpec);
   return Refused(Unimplemented("method " + Quoted(path) +
                                " is not served here: expected inference.GRPCInferenceService, "
@@ -171,8 +172,9 @@ std::string_view TakeSegment(std::string_view& rest) {
   return segment;
 }
 
-// "ocr", "ocr/infer", "ocr/versions/3/infer", "ocr/labels/stable:predict"
-PathRoute RouteModelPath(std::string_view rest) {
+// "ocr", "ocr/infer", "ocr/versions/3/infer", "ocr/labels/stable:predict". `zero_is_default`: version 0 is no
+// error.
+PathRoute RouteModelPath(std::string_view rest, bool zero_is_default) {
   auto name = PercentDecoded(TakeSegment(rest));
   std::optional<std::string> version = "";
   if (ConsumePrefix(rest, "/versions/") || ConsumePrefix(rest, "/labels/")) {
@@ -183,16 +185,16 @@ PathRoute RouteModelPath(std::string_view rest) {
   if (!name || !version) {
     return Refused(InvalidArgument("the path has a % that two hexadecimal digits do not follow"));
   }
+  if (zero_is_default && *version == "0") version->clear();
   return Model({*std::move(name), *std::move(version)});
 }
 
 PathRoute RouteRest(std::string_view path) {
   path = path.substr(0, path.find_first_of("?#"));
   std::string_view rest = path;
-  if (ConsumePrefix(rest, "/v2/models/") || ConsumePrefix(rest, "/v1/predict/") ||
-      ConsumePrefix(rest, "/v1/models/")) {
-    return RouteModelPath(rest);
-  }
+  if (ConsumePrefix(rest, "/v2/models/") || ConsumePrefix(rest, "/v1/predict/"))
+    return RouteModelPath(rest, false);
+  if (ConsumePrefix(rest, "/v1/models/")) return RouteModelPath(rest, true);
   if (path == "/v2/health/live" || path == "/v2/health/ready") return Answer("{}");
   if (path == "/v2" || path == "/v2/")
     return Answer(R"({"name":"snug","extensions":["binary_tensor_data"]})");
@@ -290,7 +292,8 @@ Scan ReadInt64Value(std::string_view message, std::string& text) {
     bool is_value = reader.number() == 1 && reader.wire_type() == 0;
     if (Scan scan = is_value ? reader.Varint(value) : reader.Skip(); scan != Scan::kDone) return scan;
   }
-  text = std::to_string(static_cast<int64_t>(value));
+  // TensorFlow Serving's clients mean the default version by 0.
+  text = value == 0 ? std::string() : std::to_string(static_cast<int64_t>(value));
   return Scan::kDone;
 }
 
@@ -324,6 +327,7 @@ Scan ScanMessage(std::string_view prefix, bool complete, MessageLayout layout, M
     if (Scan scan = wanted ? reader.Content(content) : reader.Skip(); scan != Scan::kDone) return scan;
     if (!wanted) continue;
     if (layout == MessageLayout::kModelSpec) return ReadModelSpec(content, model);
+    if (layout == MessageLayout::kTask) return ScanMessage(content, true, MessageLayout::kModelSpec, model);
     (reader.number() == 1 ? model.name : model.version) = content;
     has_name = has_name || reader.number() == 1;
     if (has_name && !model.version.empty()) return Scan::kDone;

@@ -37,6 +37,7 @@ struct Refusal {
 enum class MessageLayout {
   kNameVersion,  // field 1: name, field 2: version (KServe v2, snug.v1.PredictRequest)
   kModelSpec,    // field 1: message ModelSpec {1: name, 2: Int64Value version, 4: label} (TensorFlow Serving)
+  kTask,         // field 1: message whose field 1 is a ModelSpec (its MultiInference); the first one counts
 };
 
 struct PathRoute {

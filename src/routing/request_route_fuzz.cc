@@ -29,7 +29,8 @@ std::string Outcome(std::string_view body, MessageLayout layout, size_t first, s
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view body(reinterpret_cast<const char*>(data), size);
-  for (MessageLayout layout : {MessageLayout::kNameVersion, MessageLayout::kModelSpec}) {
+  for (MessageLayout layout :
+       {MessageLayout::kNameVersion, MessageLayout::kModelSpec, MessageLayout::kTask}) {
     const std::string whole = Outcome(body, layout, size + 1, 1);
     for (size_t cut = 1; cut <= 8; ++cut) {
       if (Outcome(body, layout, cut * size / 8 + 1, cut) == whole) continue;

@@ -36,6 +36,7 @@ TEST(RoutePath, RestPathsNameTheModel) {
       {"/v1/models/ocr:predict", {"ocr", ""}},
       {"/v1/models/ocr/versions/3:predict", {"ocr", "3"}},
       {"/v1/models/ocr/labels/stable:predict", {"ocr", "stable"}},
+      {"/v1/models/ocr/versions/0:predict", {"ocr", ""}},
       {"/v2/models/o%63r%2Dx/infer", {"ocr-x", ""}},
   };
   for (const auto& c : cases) EXPECT_EQ(Rest(c.path), c.model) << c.path;
@@ -69,9 +70,10 @@ TEST(RoutePath, GrpcMethodsSayWhereTheNameIs) {
   EXPECT_EQ(RoutePath("/snug.v1.Prediction/Predict", true).layout, MessageLayout::kNameVersion);
   EXPECT_EQ(RoutePath("/tensorflow.serving.PredictionService/Predict", true).layout,
             MessageLayout::kModelSpec);
-  for (const char* path :
-       {"/inference.GRPCInferenceService/RepositoryModelLoad", "/snug.v1.Prediction/Other",
-        "/tensorflow.serving.PredictionService/MultiInference", "/", "/v2/models/a/infer"}) {
+  EXPECT_EQ(RoutePath("/tensorflow.serving.PredictionService/MultiInference", true).layout,
+            MessageLayout::kTask);
+  for (const char* path : {"/inference.GRPCInferenceService/RepositoryModelLoad", "/snug.v1.Prediction/Other",
+                           "/tensorflow.serving.SessionService/SessionRun", "/", "/v2/models/a/infer"}) {
     PathRoute route = RoutePath(path, true);
     EXPECT_EQ(route.kind, Kind::kRefuse) << path;
     EXPECT_EQ(route.refusal.grpc_code, 12) << path;
@@ -136,6 +138,9 @@ TEST(NamePeeker, ReadsModelSpecs) {
   ExpectPeek(Frame(Field(1, Field(1, "ocr") + version)), "g/ocr@300", kSpec);
   ExpectPeek(Frame(Field(1, Field(1, "ocr") + Field(4, "stable"))), "g/ocr@stable", kSpec);
   ExpectPeek(Frame(Field(2, "x") + Field(1, Field(1, "ocr"))), "g/ocr", kSpec);
+  ExpectPeek(Frame(Field(1, Field(1, "ocr") + Field(2, std::string("\x08\0", 2)))), "g/ocr", kSpec);
+  ExpectPeek(Frame(Field(1, Field(1, Field(1, "ocr") + version) + Field(2, "classify")) + Field(2, "x")),
+             "g/ocr@300", MessageLayout::kTask);
 }
 
 TEST(NamePeeker, RefusalsSayWhatIsWrong) {
