@@ -20,6 +20,11 @@ inline constexpr int kOptionNodesMax = 4096;  // values in them, aliases expande
 inline constexpr int kThreadsMax = 256;
 inline constexpr int kInstancesMax = 64;
 inline constexpr int kQueueLimitMax = 65536;
+inline constexpr int kBatchRowsMax = 4096;
+inline constexpr size_t kBatchSizesMax = 32;
+inline constexpr int kBatchDelayUsMax = 1000000;
+inline constexpr size_t kPrioritiesMax = 16;
+inline constexpr int kPriorityTimeoutMsMax = 3600000;
 inline constexpr int kExecutionTimeoutSecondsMax = 24 * 3600;
 
 }  // namespace snug::repository

@@ -196,21 +196,158 @@ class OptionReader {
   int nodes_ = 0;
 };
 
-// One key of model.yaml.
-struct Key {
-  std::string_view name;
-  std::function<Status(const Origin&, const YAML::Node&, ModelConfig&)> read;
-};
-
 template <typename T>
 Status Store(Result<T> value, T& field) {
   if (value.ok()) field = std::move(value).value();
   return value.status();
 }
 
-const std::array<Key, 10>& Keys() {
+// A map whose keys are read by `fields`; `path` names it in errors.
+struct Field {
+  std::string_view name;
+  std::function<Status(const YAML::Node&)> read;
+};
+
+Status ReadFields(const Origin& origin, std::string_view path, const YAML::Node& node,
+                  const std::vector<Field>& fields) {
+  std::string known;
+  for (const Field& field : fields) known += fmt::format("{}{}", known.empty() ? "" : ", ", field.name);
+  if (!node.IsMap()) {
+    return origin.At(node.Mark(), "{}: expected a map, got {}; known keys: {}", path, Describe(node), known);
+  }
+  std::vector<std::string> seen;
+  for (const auto& pair : node) {
+    const std::string name = pair.first.IsScalar() ? pair.first.Scalar() : "";
+    auto field = std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return f.name == name; });
+    if (field == fields.end()) {
+      return origin.At(pair.first.Mark(), "{}: unknown key {}; known keys: {}", path, Describe(pair.first),
+                       known);
+    }
+    if (std::find(seen.begin(), seen.end(), name) != seen.end()) {
+      return origin.At(pair.first.Mark(), "{}: {} is given twice", path, name);
+    }
+    seen.push_back(name);
+    SNUG_RETURN_IF_ERROR(field->read(pair.second));
+  }
+  return {};
+}
+
+Result<std::vector<int64_t>> ReadSizes(const Origin& origin, const YAML::Node& node) {
+  std::vector<int64_t> sizes;
+  const bool fits = node.IsSequence() && node.size() > 0 && node.size() <= kBatchSizesMax;
+  if (!fits) {
+    return origin.At(node.Mark(), "batching.sizes: expected a list of 1 to {} sizes, got {}", kBatchSizesMax,
+                     Describe(node));
+  }
+  for (const auto& item : node) {
+    SNUG_ASSIGN_OR_RETURN(const int size, ReadInt(origin, "batching.sizes", item, kBatchRowsMax));
+    if (!sizes.empty() && size <= sizes.back()) {
+      return origin.At(item.Mark(), "batching.sizes: expected ascending sizes, got {} after {}", size,
+                       sizes.back());
+    }
+    sizes.push_back(size);
+  }
+  return sizes;
+}
+
+Result<PriorityConfig> ReadPriority(const Origin& origin, const YAML::Node& node) {
+  PriorityConfig priority;
+  constexpr std::string_view kPath = "batching.priorities";
+  auto read_int = [&](std::string_view key, int max, int& field) {
+    return Field{key, [&origin, key, max, &field](const YAML::Node& n) {
+                   return Store(ReadInt(origin, fmt::format("batching.priorities: {}", key), n, max), field);
+                 }};
+  };
+  auto on_timeout = [&](const YAML::Node& n) -> Status {
+    const std::string text = n.IsScalar() ? n.Scalar() : "";
+    priority.delay_on_timeout = text == "delay";
+    if (text == "delay" || text == "reject") return {};
+    return origin.At(n.Mark(), "{}: on_timeout: expected reject or delay, got {}", kPath, Describe(n));
+  };
+  SNUG_RETURN_IF_ERROR(ReadFields(origin, kPath, node,
+                                  {read_int("queue_limit", kQueueLimitMax, priority.queue_limit),
+                                   read_int("timeout_ms", kPriorityTimeoutMsMax, priority.timeout_ms),
+                                   {"on_timeout", on_timeout}}));
+  return priority;
+}
+
+Result<std::vector<PriorityConfig>> ReadPriorities(const Origin& origin, const YAML::Node& node) {
+  std::vector<PriorityConfig> priorities;
+  if (!node.IsSequence() || node.size() == 0 || node.size() > kPrioritiesMax) {
+    return origin.At(node.Mark(),
+                     "batching.priorities: expected a list of 1 to {} maps, the highest first, got {}",
+                     kPrioritiesMax, Describe(node));
+  }
+  for (const auto& item : node) {
+    SNUG_ASSIGN_OR_RETURN(priorities.emplace_back(), ReadPriority(origin, item));
+  }
+  return priorities;
+}
+
+// `on` and `off` are text here, though YAML 1.1 takes them for truth values.
+std::optional<BatchingConfig::Mode> BatchingMode(const YAML::Node& node) {
+  if (!node.IsScalar()) return std::nullopt;
+  const std::string& text = node.Scalar();
+  if (text == "auto") return BatchingConfig::Mode::kAuto;
+  if (text == "on" || text == "true") return BatchingConfig::Mode::kOn;
+  if (text == "off" || text == "false") return BatchingConfig::Mode::kOff;
+  return std::nullopt;
+}
+
+Status CheckBatching(const Origin& origin, const YAML::Node& node, const BatchingConfig& batching) {
+  if (!batching.sizes.empty() && batching.rows_max != 0 && batching.rows_max != batching.sizes.back()) {
+    return origin.At(node.Mark(), "batching: rows_max {} is not the last of sizes, {}: leave one of them out",
+                     batching.rows_max, batching.sizes.back());
+  }
+  const int priorities = std::max(1, static_cast<int>(batching.priorities.size()));
+  if (batching.default_priority <= priorities) return {};
+  return origin.At(node.Mark(), "batching: default_priority {}: there are {} priorities",
+                   batching.default_priority, priorities);
+}
+
+Result<BatchingConfig> ReadBatching(const Origin& origin, const YAML::Node& node) {
+  BatchingConfig batching;
+  if (auto mode = BatchingMode(node)) {
+    batching.mode = *mode;
+    return batching;
+  }
+  if (!node.IsMap()) {
+    return origin.At(node.Mark(), "batching: expected auto, on, off or a map, got {}", Describe(node));
+  }
+  batching.mode = BatchingConfig::Mode::kOn;  // who sets its numbers wants it
+  auto mode = [&](const YAML::Node& n) -> Status {
+    auto read = BatchingMode(n);
+    if (read) batching.mode = *read;
+    return read ? Status()
+                : origin.At(n.Mark(), "batching.mode: expected auto, on or off, got {}", Describe(n));
+  };
+  auto integer = [&](std::string_view key, int max, int& field) {
+    return Field{key, [&origin, key, max, &field](const YAML::Node& n) {
+                   return Store(ReadInt(origin, fmt::format("batching.{}", key), n, max), field);
+                 }};
+  };
+  SNUG_RETURN_IF_ERROR(ReadFields(
+      origin, "batching", node,
+      {{"mode", mode},
+       integer("rows_max", kBatchRowsMax, batching.rows_max),
+       {"sizes", [&](const YAML::Node& n) { return Store(ReadSizes(origin, n), batching.sizes); }},
+       integer("delay_us_max", kBatchDelayUsMax, batching.delay_us_max),
+       {"priorities",
+        [&](const YAML::Node& n) { return Store(ReadPriorities(origin, n), batching.priorities); }},
+       integer("default_priority", static_cast<int>(kPrioritiesMax), batching.default_priority)}));
+  SNUG_RETURN_IF_ERROR(CheckBatching(origin, node, batching));
+  return batching;
+}
+
+// One key of model.yaml.
+struct Key {
+  std::string_view name;
+  std::function<Status(const Origin&, const YAML::Node&, ModelConfig&)> read;
+};
+
+const std::array<Key, 11>& Keys() {
   using N = YAML::Node;
-  static const std::array<Key, 10> keys{{
+  static const std::array<Key, 11> keys{{
       {"engine",
        [](auto& o, const N& n, auto& c) { return Store(ReadPluginName(o, "engine", n), c.engine); }},
       {"engine_options",
@@ -238,6 +375,7 @@ const std::array<Key, 10>& Keys() {
          return Store(ReadInt(o, "queue_limit", n, kQueueLimitMax), c.queue_limit);
        }},
       {"labels", [](auto& o, const N& n, auto& c) { return Store(ReadLabels(o, n), c.labels); }},
+      {"batching", [](auto& o, const N& n, auto& c) { return Store(ReadBatching(o, n), c.batching); }},
   }};
   return keys;
 }

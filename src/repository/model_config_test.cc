@@ -70,6 +70,28 @@ TEST(ModelConfig, OptionsBecomeJsonOfTheSameTypes) {
       "no":false,"q":"1","s":"a b","n":null,"y":"y","v":"1.2.3","l":[1,["x"]],"m":{"k":{}},"u":"ä"})"));
 }
 
+TEST(ModelConfig, BatchingIsAWordOrAMap) {
+  using Mode = BatchingConfig::Mode;
+  EXPECT_EQ(Parse("")->batching.mode, Mode::kAuto);
+  EXPECT_EQ(Parse("batching: off")->batching.mode, Mode::kOff);
+  EXPECT_EQ(Parse("batching: on")->batching.mode, Mode::kOn);
+  auto config = Parse(R"(
+batching:
+  sizes: [1, 4, 16]
+  delay_us_max: 500
+  priorities: [{queue_limit: 8, timeout_ms: 50, on_timeout: delay}, {}]
+  default_priority: 2
+)");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  const BatchingConfig& batching = config->batching;
+  EXPECT_EQ(batching.mode, Mode::kOn);
+  EXPECT_EQ(batching.sizes, (std::vector<int64_t>{1, 4, 16}));
+  EXPECT_EQ(batching.delay_us_max, 500);
+  EXPECT_EQ(batching.priorities, (std::vector<PriorityConfig>{{8, 50, true}, {}}));
+  EXPECT_EQ(batching.default_priority, 2);
+  EXPECT_EQ(Parse("batching: {mode: auto, rows_max: 8}")->batching.mode, Mode::kAuto);
+}
+
 struct Bad {
   const char* yaml;
   const char* text;
@@ -79,6 +101,14 @@ TEST(ModelConfig, SaysWhatIsWrongAndWhere) {
   const Bad rows[] = {
       {"engine: echo\nthread: 2\n",
        "m/model.yaml:2: unknown key \"thread\"; known keys: engine, engine_options, "},
+      {"batching: maybe", "m/model.yaml:1: batching: expected auto, on, off or a map, got maybe"},
+      {"batching:\n  row_max: 3",
+       "m/model.yaml:2: batching: unknown key row_max; known keys: mode, rows_max, "},
+      {"batching: {rows_max: 0}", "batching.rows_max: expected a whole number from 1 to 4096, got 0"},
+      {"batching: {rows_max: 8, sizes: [1, 4]}", "rows_max 8 is not the last of sizes, 4"},
+      {"batching: {sizes: [4, 2]}", "batching.sizes: expected ascending sizes, got 2 after 4"},
+      {"batching: {priorities: [{on_timeout: x}]}", "on_timeout: expected reject or delay, got x"},
+      {"batching: {default_priority: 2}", "default_priority 2: there are 1 priorities"},
       {"threads: 0", "m/model.yaml:1: threads: expected a whole number from 1 to 256, got 0"},
       {"threads: 257", "threads: expected a whole number from 1 to 256, got 257"},
       {"threads: 1.5", "got 1.5"},

@@ -104,6 +104,15 @@ void WarmSignatures(const Servable& servable) {
   }
 }
 
+// On the first instance, before its own thread has it.
+BatchPlan MeasuredPlan(const LoadContext& context, const repository::ModelConfig& config,
+                       const engine::ModelInfo& info, engine::Instance& instance) {
+  const std::vector<int64_t> rows = RowsToTry(config.batching, info);
+  if (rows.empty() || !context.measure_batching) return PlanBatching(config.batching, info, nullptr);
+  const BatchMeasure measure = MeasureBatching(instance, info, rows, context.clock);
+  return PlanBatching(config.batching, info, &measure);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context,
@@ -126,6 +135,7 @@ Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context,
   if (!parser.ok()) return parser.status().Annotate(fmt::format("parser \"{}\"", parts.config.parser));
   parts.parser = *std::move(parser);
   SNUG_ASSIGN_OR_RETURN(parts.instances, CreateInstances(*parts.model, parts.config.instances));
+  parts.batching = MeasuredPlan(context, parts.config, parts.model->info(), *parts.instances[0]);
   auto servable = std::make_shared<Servable>(std::move(parts));
   Status warm = servable->Warm(note);
   if (!warm.ok()) return warm.Annotate("the warm-up failed");

@@ -19,6 +19,7 @@ struct LoadContext {
   std::string cache_dir;
   const Clock& clock;
   std::function<void()> on_wait;  // see Servable::Parts
+  bool measure_batching = true;   // false: `batching: auto` means off
 };
 
 // Loads the version with its engine and parser, creates its instances and warms each up. The error says which

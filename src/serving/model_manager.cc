@@ -167,7 +167,12 @@ void ModelManager::RunLoad(LoadTask task) {
   if (!stats)
     return task.done(Status(Code::kAborted, "overtaken by a later load or unload of the same version"));
   const TimePoint begun = options_.clock->Now();
-  LoadContext context{engines_, parsers_, options_.cache_dir, *options_.clock, [this] { sweeper_.Wake(); }};
+  LoadContext context{engines_,
+                      parsers_,
+                      options_.cache_dir,
+                      *options_.clock,
+                      [this] { sweeper_.Wake(); },
+                      options_.measure_batching};
   std::string note;
   auto loaded = LoadServable(context, task.entry, task.version, std::move(stats), note);
   LowPriority::RestoreOthers(loaded.ok() ? (*loaded)->engine_process() : 0);
@@ -177,12 +182,28 @@ void ModelManager::RunLoad(LoadTask task) {
                               {"version", version},
                               {"ms", fmt::format("{:.0f}", Seconds(options_.clock->Now() - begun) * 1e3)},
                               {"engine", (*loaded)->info().description},
+                              {"batching", (*loaded)->batching_note()},
                               {"note", note}});
   } else {
     log::Error("model not loaded",
                {{"model", task.entry.name}, {"version", version}, {"reason", loaded.status().ToString()}});
   }
-  task.done(Publish(task, std::move(loaded), note));
+  const bool is_new = loaded.ok();
+  Status outcome = Publish(task, std::move(loaded), note);
+  if (is_new && outcome.ok()) WarnOfThreads(task.entry.name);
+  task.done(std::move(outcome));
+}
+
+// More threads than CPUs are no error, models are seldom busy all at once; yet it explains much when they
+// are.
+void ModelManager::WarnOfThreads(const std::string& loaded) const {
+  int threads = 0;
+  for (const VersionStatus& status : Index()) threads += status.threads;
+  if (options_.cpu_threads == 0 || threads <= options_.cpu_threads) return;
+  log::Warning("the models may keep more threads busy than the CPU budget has",
+               {{"loaded", loaded},
+                {"threads", std::to_string(threads)},
+                {"budget", std::to_string(options_.cpu_threads)}});
 }
 
 Status ModelManager::Publish(const LoadTask& task, Result<std::shared_ptr<Servable>> loaded,
@@ -415,6 +436,8 @@ std::vector<VersionStatus> ModelManager::Index() const {
       if (!version.servable) continue;
       status.memory_bytes = version.servable->info().memory_bytes;
       status.description = version.servable->info().description;
+      status.batching = version.servable->batching_note();
+      status.threads = version.stats->threads;
     }
   }
   return index;

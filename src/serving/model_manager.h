@@ -45,6 +45,8 @@ struct VersionStatus {
   std::string engine;
   std::string parser;
   std::string description;  // the engine's line
+  std::string batching;     // how requests are batched, or why not; may be empty
+  int threads = 0;          // that its instances may keep busy together
 };
 
 // A READY version, for metadata.
@@ -60,7 +62,9 @@ struct ManagerOptions {
   std::string root;       // the repository
   std::string cache_dir;  // for engines; empty: none
   size_t load_threads = 1;
+  int cpu_threads = 0;  // the process's budget; a load that takes the models past it is logged. 0: not known
   const Clock* clock = &SystemClock();
+  bool measure_batching = true;  // see LoadContext
 };
 
 class ModelManager {
@@ -136,6 +140,7 @@ class ModelManager {
 
   void BeginLoad(repository::ModelEntry entry, const std::vector<int64_t>& versions, bool wait, Done done);
   void RunLoad(LoadTask task);
+  void WarnOfThreads(const std::string& loaded) const;
   Status Publish(const LoadTask& task, Result<std::shared_ptr<Servable>> loaded, const std::string& note);
   void BeginUnload(const std::string& model, const std::vector<int64_t>& versions, bool wait, Done done);
   void Retire(std::shared_ptr<Servable> servable, Done done);

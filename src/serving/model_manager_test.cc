@@ -47,6 +47,7 @@ class ManagerTest : public testing::Test {
       ManagerOptions options;
       options.root = root_;
       options.clock = &clock_;
+      options.measure_batching = false;
       manager_ = std::make_unique<ModelManager>(options, engines_, parsers_);
     }
     return *manager_;
@@ -380,7 +381,8 @@ TEST_F(ManagerTest, CountsAndMetrics) {
         "snug_requests_total{model=\"m\",version=\"1\",code=\"INVALID_ARGUMENT\"} 1\n",
         "snug_rejected_requests_total{code=\"NOT_FOUND\"} 1\n",
         "snug_model_memory_bytes{model=\"m\",version=\"1\"} 1000\n",
-        "snug_inflight{model=\"m\",version=\"1\"} 0\n", "snug_queue_depth{model=\"m\",version=\"1\"} 0\n"}) {
+        "snug_model_threads{model=\"m\",version=\"1\"} 1\n", "snug_inflight{model=\"m\",version=\"1\"} 0\n",
+        "snug_queue_depth{model=\"m\",version=\"1\"} 0\n"}) {
     EXPECT_THAT(page, HasSubstr(line));
   }
 }

@@ -35,6 +35,18 @@ void WriteRequests(MetricsText& text, const std::vector<Numbers>& all) {
   }
 }
 
+void WriteBatches(MetricsText& text, const std::vector<Numbers>& all) {
+  text.Family("snug_batches_total", "counter", "Executions of batched models, by rows (at most so many).");
+  for (const Numbers& numbers : all) {
+    for (size_t i = 0; i < RowsHistogram::kBuckets; ++i) {
+      const uint64_t count = numbers.stats->batch_rows.Count(i);
+      if (count == 0) continue;
+      const std::string le = i + 1 < RowsHistogram::kBuckets ? std::to_string(1u << i) : "+Inf";
+      text.Sample(Labels(numbers) + "," + MetricLabels({{"rows", le}}), static_cast<double>(count));
+    }
+  }
+}
+
 void WriteHistogram(MetricsText& text, const std::vector<Numbers>& all, std::string_view name,
                     std::string_view help, LatencyHistogram VersionStats::*histogram) {
   text.Family(name, "histogram", help);
@@ -61,8 +73,19 @@ void ModelManager::WriteMetrics(MetricsText& text) const {
   Each(text, all, "snug_retries_total", "counter",
        "Executions repeated because the engine's process had died.",
        [](const Numbers& n) { return static_cast<double>(n.stats->retries.value()); });
+  WriteBatches(text, all);
+  Each(text, all, "snug_batch_rows_total", "counter", "Rows of those batches, without padding.",
+       [](const Numbers& n) { return static_cast<double>(n.stats->batch_rows.sum()); });
+  Each(text, all, "snug_padding_rows_total", "counter",
+       "Rows that only filled a batch up to an allowed size.",
+       [](const Numbers& n) { return static_cast<double>(n.stats->padding_rows.value()); });
+  Each(text, all, "snug_batches_split_total", "counter",
+       "Batches that failed and whose requests were executed one by one.",
+       [](const Numbers& n) { return static_cast<double>(n.stats->batches_split.value()); });
   Each(text, all, "snug_model_memory_bytes", "gauge", "Bytes that unloading gives back, as the engine tells.",
        [](const Numbers& n) { return n.ready ? static_cast<double>(n.stats->memory_bytes.load()) : 0.0; });
+  Each(text, all, "snug_model_threads", "gauge", "CPU threads that the instances may keep busy together.",
+       [](const Numbers& n) { return n.ready ? static_cast<double>(n.stats->threads.load()) : 0.0; });
   Each(text, all, "snug_model_ready", "gauge", "1 while the version takes requests.",
        [](const Numbers& n) { return n.ready ? 1.0 : 0.0; });
   Each(text, all, "snug_queue_depth", "gauge", "Requests that wait for an instance.",

@@ -32,6 +32,7 @@ struct RequestHead {
 struct InferRequest : RequestHead {
   std::vector<Tensor> inputs;        // any order; buffers own their bytes or borrow the protocol message's
   std::vector<std::string> outputs;  // wanted ones, in the order of the answer; empty: all
+  int priority = 0;                  // 1 is the highest; 0: the model's default
   // An answer on the calling thread costs the protocol less than one on another, even when the caller is
   // busy.
   bool answer_here = false;

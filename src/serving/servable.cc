@@ -83,17 +83,24 @@ class Servable::RequestJob : public Job {
   Callback<Response> done_;
 };
 
-class Servable::InferJob : public RequestJob<InferRequest, InferResponse> {
+class Servable::InferJob : public RequestJob<InferRequest, InferResponse>, public Batchable {
  public:
   InferJob(Servable& servable, std::vector<uint8_t> wanted)
       : RequestJob(servable), wanted_(std::move(wanted)) {}
 
   void Run(engine::Instance* instance) override {
     servable_.Started(*this);
-    auto outputs = servable_.Execute(*instance, request_.inputs, wanted_, *this);
+    Answer(servable_.Execute(*instance, request_.inputs, wanted_, *this));
+  }
+
+  Batchable* batchable() override { return this; }
+  const std::vector<Tensor>& inputs() const override { return request_.inputs; }
+  const std::vector<uint8_t>& wanted() const override { return wanted_; }
+  int priority() const override { return request_.priority; }
+  void Answer(Result<std::vector<Tensor>> outputs) override {
     if (!outputs.ok()) return Fail(outputs.status());
     ArrangeOutputs(request_.outputs, *outputs);
-    Answer(InferResponse{servable_.name_, servable_.version_, *std::move(outputs)});
+    RequestJob::Answer(InferResponse{servable_.name_, servable_.version_, *std::move(outputs)});
   }
 
  private:
@@ -108,9 +115,14 @@ class Servable::PredictJob : public RequestJob<PredictRequest, PredictResponse> 
 };
 
 // The execution within a payload request; a parse thread waits for it.
-class Servable::ExecuteJob : public Job {
+class Servable::ExecuteJob : public Job, public Batchable {
  public:
   ExecuteJob(Servable& servable, const std::vector<Tensor>& inputs) : servable_(servable), inputs_(inputs) {}
+
+  Batchable* batchable() override { return this; }
+  const std::vector<Tensor>& inputs() const override { return inputs_; }
+  const std::vector<uint8_t>& wanted() const override { return wanted_; }
+  void Answer(Result<std::vector<Tensor>> outputs) override { outputs_.set_value(std::move(outputs)); }
 
   std::future<Result<std::vector<Tensor>>> outputs() { return outputs_.get_future(); }
   void Run(engine::Instance* instance) override {
@@ -122,6 +134,7 @@ class Servable::ExecuteJob : public Job {
  private:
   Servable& servable_;
   const std::vector<Tensor>& inputs_;
+  const std::vector<uint8_t> wanted_;  // empty: all
   std::promise<Result<std::vector<Tensor>>> outputs_;
 };
 
@@ -159,10 +172,12 @@ Servable::Servable(Parts parts)
       clock_(*parts.clock),
       on_wait_(std::move(parts.on_wait)),
       payloads_(static_cast<size_t>(config_.queue_limit)),
-      executions_(static_cast<size_t>(config_.queue_limit)) {
+      executions_(MakeQueue(parts.batching)),
+      batching_note_(std::move(parts.batching.note)) {
   stats_->memory_bytes = info_.memory_bytes;
+  stats_->threads = info_.threads_per_instance * static_cast<int>(instances_.size());
   for (size_t i = 0; i < instances_.size(); ++i) {
-    instance_threads_.emplace_back([this, i] { Work(executions_, instances_[i].get(), &turns_[i]); });
+    instance_threads_.emplace_back([this, i] { Work(*executions_, instances_[i].get(), &turns_[i]); });
   }
   for (size_t i = parser_ ? kParseThreadsPerInstance * instances_.size() : 0; i > 0; --i) {
     parse_threads_.emplace_back([this] { Work(payloads_, nullptr, nullptr); });
@@ -173,7 +188,7 @@ Servable::~Servable() {
   Stop();
 }
 
-void Servable::Work(WorkQueue& queue, engine::Instance* instance, Turn* turn) {
+void Servable::Work(JobQueue& queue, engine::Instance* instance, Turn* turn) {
   while (std::unique_ptr<Job> job = queue.Pop()) {
     if (turn != nullptr) turn->Take();
     RunOrFail(*job, instance, clock_.Now());
@@ -184,7 +199,7 @@ void Servable::Work(WorkQueue& queue, engine::Instance* instance, Turn* turn) {
 bool Servable::RunHere(InferJob& job, InferRequest& request, InferCallback& done) {
   const bool quick = info_.only_computes && engine_process_ == 0 &&
                      typical_compute_ns_.load(std::memory_order_relaxed) < Duration(kQuickComputeMax).count();
-  if (!quick || executions_.size() > 0 || !(request.answer_here || ThreadHasSlept())) return false;
+  if (!quick || executions_->size() > 0 || !(request.answer_here || ThreadHasSlept())) return false;
   for (size_t i = 0; i < turns_.size(); ++i) {
     if (!turns_[i].TryTake()) continue;
     engine::Instance* instance = instances_[i].get();  // null when stopped
@@ -234,7 +249,7 @@ Status Servable::WarmOnce(int64_t free_dim) {
     outcomes.push_back(job->outcome());
     std::unique_ptr<Job> queued = std::move(job);
     bool waits = false;
-    executions_.PushUnbounded(queued, &waits);
+    executions_->PushUnbounded(queued, &waits);
   }
   Status status;
   for (auto& outcome : outcomes) {
@@ -245,20 +260,29 @@ Status Servable::WarmOnce(int64_t free_dim) {
 }
 
 template <typename ConcreteJob, typename Request, typename Done>
-bool Servable::Admit(WorkQueue& queue, std::unique_ptr<ConcreteJob> job, Request& request, Done& done) {
+bool Servable::Admit(JobQueue& queue, std::unique_ptr<ConcreteJob> job, Request& request, Done& done) {
   ConcreteJob* concrete = job.get();
-  const bool may_end = request.deadline != TimePoint::max() || request.cancelled;
+  const bool may_end = request.deadline != TimePoint::max() || request.cancelled ||
+                       !config_.batching.priorities.empty();  // which may have timeouts
   concrete->queued = clock_.Now();
   concrete->Take(request, done);
   stats_->in_flight.fetch_add(1, std::memory_order_relaxed);
   bool waits = false;
   std::unique_ptr<Job> queued = std::move(job);
   auto pushed = queue.Push(queued, &waits);
-  if (pushed == WorkQueue::Pushed::kYes) {
+  if (pushed == JobQueue::Pushed::kYes) {
     if (waits && may_end) on_wait_();
     return true;
   }
-  if (pushed == WorkQueue::Pushed::kFull) {
+  if (pushed == JobQueue::Pushed::kLevelFull) {
+    concrete->Fail(
+        Error(Code::kResourceExhausted,
+              "model \"{}\" version {}: as many requests of this priority wait as may; send fewer at "
+              "a time, or raise queue_limit of the priority (batching.priorities in model.yaml)",
+              name_, version_));
+    return true;
+  }
+  if (pushed == JobQueue::Pushed::kFull) {
     concrete->Fail(
         Error(Code::kResourceExhausted,
               "model \"{}\" version {}: {} requests wait already (queue_limit {}); send fewer at a time, or "
@@ -296,7 +320,7 @@ bool Servable::Infer(InferRequest& request, InferCallback& done) {
       status.ok() ? WantedOutputs(info_.outputs, request.outputs) : Result<std::vector<uint8_t>>(status);
   if (wanted.ok()) {
     auto job = std::make_unique<InferJob>(*this, *std::move(wanted));
-    return RunHere(*job, request, done) || Admit(executions_, std::move(job), request, done);
+    return RunHere(*job, request, done) || Admit(*executions_, std::move(job), request, done);
   }
   stats_->Finished(wanted.status().code(), clock_.Now() - request.arrival);
   done(wanted.status().Annotate(fmt::format("model \"{}\" version {}", name_, version_)));
@@ -334,8 +358,14 @@ Result<std::vector<Tensor>> Servable::ExecuteOnce(engine::Instance& instance,
 
 Result<std::vector<Tensor>> Servable::Execute(engine::Instance& instance, const std::vector<Tensor>& inputs,
                                               const std::vector<uint8_t>& wanted, const Job& job) {
-  const std::vector<TensorView> views = Views(inputs);
   stats_->inferences.Add(Items(inputs));
+  return ExecuteWithRetry(instance, inputs, wanted, job);
+}
+
+Result<std::vector<Tensor>> Servable::ExecuteWithRetry(engine::Instance& instance,
+                                                       const std::vector<Tensor>& inputs,
+                                                       const std::vector<uint8_t>& wanted, const Job& job) {
+  const std::vector<TensorView> views = Views(inputs);
   if (engine_process_ == 0) return ExecuteOnce(instance, views, wanted);
   for (int attempt = 0;; ++attempt) {
     const int64_t process = model_->process_id();
@@ -389,7 +419,7 @@ Result<std::vector<Tensor>> Servable::ExecuteOnInstance(const std::vector<Tensor
   auto outputs = job->outputs();
   std::unique_ptr<Job> queued = std::move(job);
   bool waits = false;
-  executions_.PushUnbounded(queued, &waits);  // open as long as parse threads run; at most one each
+  executions_->PushUnbounded(queued, &waits);  // open as long as parse threads run; at most one each
   if (waits) on_wait_();
   return outputs.get();
 }
@@ -397,9 +427,8 @@ Result<std::vector<Tensor>> Servable::ExecuteOnInstance(const std::vector<Tensor
 bool Servable::Sweep(TimePoint now) {
   bool again = false;
   for (const auto& [name, signature] : signatures_) again |= signature->Sweep(now);
-  for (WorkQueue* queue : {&payloads_, &executions_}) {
-    for (auto& job : queue->TakeUnwanted(now)) job->Fail(StillWanted(*job, now));
-  }
+  payloads_.FailUnwanted(now);
+  executions_->FailUnwanted(now);
   return again || queue_depth() > 0;
 }
 
@@ -409,7 +438,7 @@ void Servable::Stop() {
   payloads_.Close();
   for (auto& thread : parse_threads_) thread.join();
   parse_threads_.clear();
-  executions_.Close();
+  executions_->Close();
   for (auto& thread : instance_threads_) thread.join();
   instance_threads_.clear();
   parser_.reset();

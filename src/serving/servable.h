@@ -28,6 +28,7 @@
 #include "engine/engine.h"
 #include "parsers/parser_host.h"
 #include "repository/repository.h"
+#include "serving/batch_plan.h"
 #include "serving/request.h"
 #include "serving/stats.h"
 #include "serving/turn.h"
@@ -56,6 +57,7 @@ class Servable {
     std::unique_ptr<parsers::Parser> parser;                      // null: tensor requests only
     std::map<std::string, std::shared_ptr<Servable>> signatures;  // the model's further ones, by name
     std::shared_ptr<VersionStats> stats;
+    BatchPlan batching;
     const Clock* clock = nullptr;
     std::function<void()>
         on_wait;  // called when a request has to wait: Sweep soon, and again while it says true
@@ -88,7 +90,9 @@ class Servable {
   bool has_parser() const { return parser_ != nullptr; }
   int64_t engine_process() const { return engine_process_; }
   // Requests that wait for an instance or a parse thread.
-  size_t queue_depth() const { return payloads_.size() + executions_.size(); }
+  size_t queue_depth() const { return payloads_.size() + executions_->size(); }
+  // How its requests are batched, or why not; empty: nothing to tell.
+  const std::string& batching_note() const { return batching_note_; }
 
  private:
   template <typename Request, typename Response>
@@ -97,17 +101,22 @@ class Servable {
   class PredictJob;
   class ExecuteJob;
   class WarmJob;
+  class BatchJob;
 
   template <typename ConcreteJob, typename Request, typename Done>
-  bool Admit(WorkQueue& queue, std::unique_ptr<ConcreteJob> job, Request& request, Done& done);
+  bool Admit(JobQueue& queue, std::unique_ptr<ConcreteJob> job, Request& request, Done& done);
   // Executes the job here and now when the model is quick and an instance is free; else touches nothing.
   bool RunHere(InferJob& job, InferRequest& request, InferCallback& done);
-  void Work(WorkQueue& queue, engine::Instance* instance, Turn* turn);
+  void Work(JobQueue& queue, engine::Instance* instance, Turn* turn);
   // The servable of the request's signature: this one, one of signatures_, or FAILED_PRECONDITION.
   Result<Servable*> ForSignature(const std::string& signature);
   void Started(const Job& job);
   Result<std::vector<Tensor>> Execute(engine::Instance& instance, const std::vector<Tensor>& inputs,
                                       const std::vector<uint8_t>& wanted, const Job& job);
+  // Once more when the engine's process dies meanwhile.
+  Result<std::vector<Tensor>> ExecuteWithRetry(engine::Instance& instance, const std::vector<Tensor>& inputs,
+                                               const std::vector<uint8_t>& wanted, const Job& job);
+  std::unique_ptr<JobQueue> MakeQueue(const BatchPlan& plan);
   Result<std::vector<Tensor>> ExecuteOnce(engine::Instance& instance, std::span<const TensorView> inputs,
                                           std::span<const uint8_t> wanted);
   // True when another process than `died` is there.
@@ -132,9 +141,10 @@ class Servable {
   const std::map<std::string, std::shared_ptr<Servable>> signatures_;
   const std::shared_ptr<VersionStats> stats_;
   const Clock& clock_;
-  const std::function<void()> on_wait_;  // see Parts
-  WorkQueue payloads_;                   // to be parsed
-  WorkQueue executions_;                 // for the instances
+  const std::function<void()> on_wait_;         // see Parts
+  WorkQueue payloads_;                          // to be parsed
+  const std::unique_ptr<JobQueue> executions_;  // for the instances
+  const std::string batching_note_;
   std::vector<std::thread> parse_threads_;
   std::vector<std::thread> instance_threads_;
   std::mutex stopping_;

@@ -10,6 +10,24 @@
 
 namespace snug::serving {
 
+// Rows of the batches executed: 1, 2, up to 4, up to 8, and so on.
+class RowsHistogram {
+ public:
+  static constexpr size_t kBuckets = 13;  // the last: more than 2048
+  void Observe(uint64_t rows) {
+    size_t bucket = 0;
+    while (bucket + 1 < kBuckets && (uint64_t{1} << bucket) < rows) ++bucket;
+    buckets_[bucket].Add();
+    sum_.Add(rows);
+  }
+  uint64_t Count(size_t bucket) const { return buckets_[bucket].value(); }
+  uint64_t sum() const { return sum_.value(); }
+
+ private:
+  std::array<Counter, kBuckets> buckets_;
+  Counter sum_;
+};
+
 struct VersionStats {
   std::array<Counter, 17> requests;  // by code
   LatencyHistogram request_latency;  // arrival to answer
@@ -20,8 +38,12 @@ struct VersionStats {
   Counter executions;
   Counter inferences;  // items: the first dimension of the first input where the batch is free, else 1 each
   Counter retries;     // executions repeated because the engine's process had died
+  RowsHistogram batch_rows;  // only of a model that is batched, without padding
+  Counter padding_rows;
+  Counter batches_split;  // that failed as a whole, and were executed one by one
   std::atomic<int64_t> in_flight{0};
   std::atomic<uint64_t> memory_bytes{0};
+  std::atomic<int> threads{0};                // that its instances may keep busy together
   std::atomic<int64_t> last_inference_ms{0};  // since 1970
 
   void Finished(Code code, Duration latency) {

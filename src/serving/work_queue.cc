@@ -13,10 +13,6 @@ Status StillWanted(const Job& job, TimePoint now) {
                Seconds(now - job.queued));
 }
 
-WorkQueue::Pushed WorkQueue::Push(std::unique_ptr<Job>& job, bool* waits) {
-  return PushUpTo(limit_, job, waits);
-}
-
 WorkQueue::Pushed WorkQueue::PushUpTo(size_t limit, std::unique_ptr<Job>& job, bool* waits) {
   {
     std::lock_guard lock(mutex_);
@@ -48,6 +44,10 @@ std::vector<std::unique_ptr<Job>> WorkQueue::TakeUnwanted(TimePoint now) {
   std::move(keep, jobs_.end(), std::back_inserter(taken));
   jobs_.erase(keep, jobs_.end());
   return taken;
+}
+
+void WorkQueue::FailUnwanted(TimePoint now) {
+  for (auto& job : TakeUnwanted(now)) job->Fail(StillWanted(*job, now));
 }
 
 void WorkQueue::Close() {

@@ -1,5 +1,5 @@
-// A bounded FIFO between request threads and workers, from which jobs are also taken by time: an expired or
-// cancelled job leaves without waiting for a worker.
+// What stands between request threads and workers, and a bounded FIFO as the simplest kind. Jobs are also
+// taken out by time: an expired or cancelled job leaves without waiting for a worker.
 #pragma once
 
 #include <condition_variable>
@@ -17,9 +17,22 @@
 
 namespace snug::serving {
 
+// The side of a job by which it can be executed together with others.
+class Batchable {
+ public:
+  virtual ~Batchable() = default;
+  virtual const std::vector<Tensor>& inputs() const = 0;
+  virtual const std::vector<uint8_t>& wanted() const = 0;  // as of Instance::Execute
+  virtual int priority() const { return 0; }               // 1 is the highest; 0: the model's default
+  // Called once, instead of Run and Fail.
+  virtual void Answer(Result<std::vector<Tensor>> outputs) = 0;
+};
+
 class Job {
  public:
   virtual ~Job() = default;
+  // Null: it is always executed alone.
+  virtual Batchable* batchable() { return nullptr; }
   // On a worker. `instance` is that worker's own, null on a parse worker.
   virtual void Run(engine::Instance* instance) = 0;
   // Instead of Run.
@@ -34,29 +47,47 @@ class Job {
 Status StillWanted(const Job& job, TimePoint now);
 
 // Thread-safe.
-class WorkQueue {
+class JobQueue {
  public:
-  enum class Pushed { kYes, kFull, kClosed };
+  enum class Pushed { kYes, kFull, kLevelFull, kClosed };
 
-  explicit WorkQueue(size_t limit) : limit_(limit) {}
+  explicit JobQueue(size_t limit) : limit_(limit) {}
+  virtual ~JobQueue() = default;
 
   // Takes the job only with kYes. *waits says whether it found every worker busy.
-  Pushed Push(std::unique_ptr<Job>& job, bool* waits);
+  Pushed Push(std::unique_ptr<Job>& job, bool* waits) { return PushUpTo(limit_, job, waits); }
   // The same without the limit, for jobs whose number something else bounds.
   Pushed PushUnbounded(std::unique_ptr<Job>& job, bool* waits) { return PushUpTo(SIZE_MAX / 2, job, waits); }
-  // Blocks for the oldest job; null when closed and empty.
-  std::unique_ptr<Job> Pop();
-  // Removes the jobs that nobody wants any more, wherever they stand.
-  std::vector<std::unique_ptr<Job>> TakeUnwanted(TimePoint now);
+  // Blocks for the job whose turn it is; null when closed and empty.
+  virtual std::unique_ptr<Job> Pop() = 0;
+  // Answers the jobs that nobody wants any more, wherever they stand.
+  virtual void FailUnwanted(TimePoint now) = 0;
   // No further job comes in; those inside are still handed out.
-  void Close();
-  size_t size() const;
+  virtual void Close() = 0;
+  virtual size_t size() const = 0;
   size_t limit() const { return limit_; }
 
- private:
-  Pushed PushUpTo(size_t limit, std::unique_ptr<Job>& job, bool* waits);
+ protected:
+  virtual Pushed PushUpTo(size_t limit, std::unique_ptr<Job>& job, bool* waits) = 0;
 
+ private:
   const size_t limit_;
+};
+
+// First in, first out.
+class WorkQueue : public JobQueue {
+ public:
+  using JobQueue::JobQueue;
+  std::unique_ptr<Job> Pop() override;
+  void FailUnwanted(TimePoint now) override;
+  std::vector<std::unique_ptr<Job>> TakeUnwanted(TimePoint now);
+  void Close() override;
+  size_t size() const override;
+
+ protected:
+  Pushed PushUpTo(size_t limit, std::unique_ptr<Job>& job, bool* waits) override;
+
+ private:
   mutable std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<std::unique_ptr<Job>> jobs_;

@@ -1,0 +1,195 @@
+#include "serving/batch_queue.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "serving/batch_tensors.h"
+
+namespace snug::serving {
+namespace {
+
+// The parts' outputs, one after the other in the order of their rows.
+Result<std::vector<Tensor>> JoinParts(const std::map<int64_t, std::vector<Tensor>>& parts, int64_t rows) {
+  std::vector<Tensor> joined;
+  for (size_t i = 0; i < parts.begin()->second.size(); ++i) {
+    std::vector<Tensor> pieces;
+    for (const auto& [row, outputs] : parts) pieces.push_back(outputs[i]);
+    SNUG_ASSIGN_OR_RETURN(joined.emplace_back(), JoinRows(pieces, rows));
+  }
+  return joined;
+}
+
+}  // namespace
+
+bool BatchMember::answered() const {
+  std::lock_guard lock(mutex_);
+  return answered_;
+}
+
+// True when `outputs` is the answer now.
+bool BatchMember::Collect(int64_t row_begin, int64_t rows, Result<std::vector<Tensor>>& outputs) {
+  std::lock_guard lock(mutex_);
+  if (answered_) return false;
+  if (outputs.ok() && rows < rows_) {
+    parts_[row_begin] = *std::move(outputs);
+    rows_done_ += rows;
+    if (rows_done_ < rows_) return false;
+    outputs = JoinParts(parts_, rows_);
+  }
+  answered_ = true;
+  return true;
+}
+
+void BatchMember::Give(int64_t row_begin, int64_t rows, Result<std::vector<Tensor>> outputs) {
+  if (Collect(row_begin, rows, outputs)) job_->batchable()->Answer(std::move(outputs));
+}
+
+void BatchMember::Fail(const Status& status) {
+  Give(0, rows_, status);
+}
+
+BatchQueue::BatchQueue(size_t limit, BatchPolicy policy, size_t default_level, const Clock& clock,
+                       MakeJob make_job)
+    : JobQueue(limit),
+      clock_(clock),
+      default_level_(default_level),
+      make_job_(std::move(make_job)),
+      batcher_(std::move(policy)) {}
+
+size_t BatchQueue::LevelOf(const Batchable& request) const {
+  if (request.priority() <= 0) return default_level_;
+  return std::min(static_cast<size_t>(request.priority()), batcher_.policy().levels.size()) - 1;
+}
+
+bool BatchQueue::AddToBatcher(std::unique_ptr<Job>& job) {
+  const Batchable& request = *job->batchable();
+  const BatchShape shape = BatchShapeOf(request.inputs());
+  BatchRequest entry{++ids_, job->queued, job->deadline, LevelOf(request), shape.signature, shape.rows};
+  if (!batcher_.Add(entry)) return false;
+  members_[entry.id] = std::make_shared<BatchMember>(std::move(job), shape.rows);
+  return true;
+}
+
+JobQueue::Pushed BatchQueue::PushUpTo(size_t limit, std::unique_ptr<Job>& job, bool* waits) {
+  Batchable* request = job->batchable();
+  const bool joins = request != nullptr && BatchShapeOf(request->inputs()).rows > 0;
+  {
+    std::lock_guard lock(mutex_);
+    if (closed_) return Pushed::kClosed;
+    if (alone_.size() + batcher_.size() >= limit + idle_workers_) return Pushed::kFull;
+    if (joins && !AddToBatcher(job)) return Pushed::kLevelFull;
+    if (!joins) alone_.push_back(std::move(job));
+    *waits =
+        alone_.size() + batcher_.size() > idle_workers_ || batcher_.policy().delay_max > Duration::zero();
+  }
+  ready_.notify_one();
+  return Pushed::kYes;
+}
+
+std::unique_ptr<Job> BatchQueue::TakeAlone() {
+  std::unique_ptr<Job> job = std::move(alone_.front());
+  alone_.pop_front();
+  return job;
+}
+
+BatchWork BatchQueue::Collect(const Decision& decision) {
+  BatchWork work{{}, 0, decision.size};
+  for (const BatchPart& part : decision.parts) {
+    auto found = members_.find(part.id);
+    std::shared_ptr<BatchMember> member = found->second;
+    if (part.row_begin + part.rows == member->rows()) members_.erase(found);
+    if (member->answered()) continue;  // an earlier part of it failed
+    work.parts.push_back({std::move(member), part.row_begin, part.rows});
+    work.rows += part.rows;
+  }
+  return work;
+}
+
+std::vector<BatchQueue::Failed> BatchQueue::TakeOut(const std::vector<Expired>& expired) {
+  std::vector<Failed> failed;
+  for (const Expired& one : expired) {
+    auto found = members_.find(one.id);
+    failed.push_back({std::move(found->second), one.by_policy});
+    members_.erase(found);
+  }
+  return failed;
+}
+
+void BatchQueue::Fail(const std::vector<Failed>& failed, TimePoint now) const {
+  for (const Failed& one : failed) {
+    Status status = StillWanted(one.member->job(), now);
+    if (one.by_policy || status.ok()) {
+      status = Error(Code::kDeadlineExceeded,
+                     "waited {:.3f} s for an instance, longer than the timeout of its priority "
+                     "(batching.priorities in model.yaml)",
+                     Seconds(now - one.member->job().queued));
+    }
+    one.member->Fail(status);
+  }
+}
+
+void BatchQueue::WaitForWork(std::unique_lock<std::mutex>& lock, TimePoint wake) {
+  if (wake == TimePoint::max()) {
+    ready_.wait(lock);
+  } else {
+    ready_.wait_for(lock, std::max(wake - clock_.Now(), Duration::zero()));
+  }
+}
+
+std::unique_ptr<Job> BatchQueue::Pop() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    if (!alone_.empty()) return TakeAlone();
+    const TimePoint now = clock_.Now();
+    Decision decision = batcher_.Take(now);
+    if (!decision.parts.empty() || !decision.expired.empty()) {
+      const std::vector<Failed> failed = TakeOut(decision.expired);
+      BatchWork work = Collect(decision);
+      lock.unlock();
+      Fail(failed, now);
+      if (!work.parts.empty()) return make_job_(std::move(work));
+      lock.lock();
+      continue;
+    }
+    if (closed_ && batcher_.empty()) return nullptr;
+    ++idle_workers_;
+    WaitForWork(lock, decision.wake);
+    --idle_workers_;
+  }
+}
+
+void BatchQueue::FailUnwanted(TimePoint now) {
+  std::vector<std::unique_ptr<Job>> alone;
+  std::vector<Failed> failed;
+  {
+    std::lock_guard lock(mutex_);
+    failed = TakeOut(batcher_.Expire(now));
+    std::vector<Expired> cancelled;
+    for (const auto& [id, member] : members_) {
+      if (!StillWanted(member->job(), now).ok()) cancelled.push_back({id, false});
+    }
+    for (const Expired& one : cancelled) batcher_.Remove(one.id);
+    for (Failed& one : TakeOut(cancelled)) failed.push_back(std::move(one));
+    auto keep = std::stable_partition(alone_.begin(), alone_.end(),
+                                      [&](const auto& job) { return StillWanted(*job, now).ok(); });
+    std::move(keep, alone_.end(), std::back_inserter(alone));
+    alone_.erase(keep, alone_.end());
+  }
+  Fail(failed, now);
+  for (auto& job : alone) job->Fail(StillWanted(*job, now));
+}
+
+void BatchQueue::Close() {
+  {
+    std::lock_guard lock(mutex_);
+    closed_ = true;
+  }
+  ready_.notify_all();
+}
+
+size_t BatchQueue::size() const {
+  std::lock_guard lock(mutex_);
+  return alone_.size() + batcher_.size();
+}
+
+}  // namespace snug::serving
