@@ -86,8 +86,13 @@ class AnswerWriter {
   std::vector<grpc::Slice> slices_;
 };
 
-grpc::ByteBuffer EncodeAnswer(const std::string& id, const serving::InferResponse& response) {
+constexpr const char* kWantsFinalResponse = "triton_enable_empty_final_response";
+constexpr const char* kIsFinalResponse = "triton_final_response";
+
+grpc::ByteBuffer EncodeAnswer(const std::string& id, const serving::InferResponse& response,
+                              bool says_final = false) {
   inference::ModelInferResponse head;
+  if (says_final) (*head.mutable_parameters())[kIsFinalResponse].set_bool_param(true);
   head.set_model_name(response.model);
   head.set_model_version(std::to_string(response.version));
   head.set_id(id);
@@ -103,17 +108,44 @@ int64_t TimeoutOf(const inference::ModelInferRequest& message) {
   return timeout == message.parameters().end() ? 0 : timeout->second.int64_param();
 }
 
-Status Translate(const GrpcCall& call, const std::shared_ptr<inference::ModelInferRequest>& message,
+// `request` has the call's deadline, arrival and flag.
+Status Translate(const std::shared_ptr<inference::ModelInferRequest>& message,
                  serving::InferRequest& request) {
   request.model = message->model_name();
   request.version = message->model_version();
-  request.arrival = call.arrival();
-  request.deadline = WithTimeout(call.deadline(), call.arrival(), TimeoutOf(*message));
-  request.cancelled = call.cancelled();
+  request.deadline = WithTimeout(request.deadline, request.arrival, TimeoutOf(*message));
   request.answer_here = true;
   SNUG_ASSIGN_OR_RETURN(request.inputs, OipInputs(message));
   SNUG_ASSIGN_OR_RETURN(request.outputs, OipOutputs(*message));
   return {};
+}
+
+// ModelStreamInferResponse.infer_response around an answer's bytes.
+grpc::ByteBuffer StreamAnswer(grpc::ByteBuffer answer) {
+  constexpr uint8_t kInferResponseTag = (2 << 3) | 2;
+  uint8_t head[kRawHeadBytesMax];
+  uint8_t* end = WriteRawHead(head, answer.Length());
+  head[0] = kInferResponseTag;
+  std::vector<grpc::Slice> body, slices;
+  if (!answer.Dump(&body).ok()) body.clear();
+  slices.emplace_back(head, static_cast<size_t>(end - head));
+  slices.insert(slices.end(), body.begin(), body.end());
+  return grpc::ByteBuffer(slices.data(), slices.size());
+}
+
+grpc::ByteBuffer StreamError(const inference::ModelInferRequest& request, const Status& status) {
+  inference::ModelStreamInferResponse response;
+  response.set_error_message(status.text());
+  auto* answer = response.mutable_infer_response();
+  answer->set_id(request.id());
+  answer->set_model_name(request.model_name());
+  answer->set_model_version(request.model_version());
+  return SerializeMessage(response);
+}
+
+bool WantsFinal(const inference::ModelInferRequest& message) {
+  auto found = message.parameters().find(kWantsFinalResponse);
+  return found != message.parameters().end() && found->second.bool_param();
 }
 
 grpc::ByteBuffer EncodePrediction(serving::PredictResponse response) {
@@ -131,12 +163,30 @@ void GrpcModelInfer(Core& core, GrpcCall& call) {
   auto message = NewRequest();
   Status status = ParseMessage(call.request(), message.get());
   serving::InferRequest request;
-  if (status.ok()) status = Translate(call, message, request);
+  request.arrival = call.arrival();
+  request.deadline = call.deadline();
+  request.cancelled = call.cancelled();
+  if (status.ok()) status = Translate(message, request);
   if (!status.ok()) return call.Fail(status);
   core.models.Infer(std::move(request), [&call, id = message->id()](Result<serving::InferResponse> result) {
     if (!result.ok()) return call.Fail(result.status());
     call.Finish(EncodeAnswer(id, *result));
   });
+}
+
+void GrpcStreamedInfer(Core& core, grpc::ByteBuffer& bytes, serving::RequestHead head,
+                       std::function<void(grpc::ByteBuffer)> answer) {
+  auto message = NewRequest();
+  serving::InferRequest request;
+  static_cast<serving::RequestHead&>(request) = std::move(head);
+  Status status = ParseMessage(bytes, message.get());
+  if (status.ok()) status = Translate(message, request);
+  if (!status.ok()) return answer(StreamError(*message, status));
+  core.models.Infer(std::move(request),
+                    [message, answer = std::move(answer)](Result<serving::InferResponse> result) {
+                      if (!result.ok()) return answer(StreamError(*message, result.status()));
+                      answer(StreamAnswer(EncodeAnswer(message->id(), *result, WantsFinal(*message))));
+                    });
 }
 
 void GrpcPredict(Core& core, GrpcCall& call) {

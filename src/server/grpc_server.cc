@@ -3,6 +3,7 @@
 #include <absl/synchronization/mutex.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/resource_quota.h>
+#include <grpcpp/support/async_stream.h>
 #include <grpcpp/support/async_unary_call.h>
 
 #include <algorithm>
@@ -12,35 +13,13 @@
 
 #include "base/log.h"
 #include "server/grpc_call.h"
+#include "server/grpc_events.h"
 #include "server/grpc_methods.h"
+#include "server/grpc_stream.h"
 
 namespace snug::server {
-namespace {
 
-// Calls to methods that there are not, awaited at a time.
-constexpr int kUnknownSlots = 2;
-
-// Registers methods by name for raw bytes: what protoc's WithRawMethod_ templates do, as a table.
-class RawService : public grpc::Service {
- public:
-  explicit RawService(std::span<const GrpcMethod> methods) {
-    for (size_t i = 0; i < methods.size(); ++i) {
-      AddMethod(new grpc::internal::RpcServiceMethod(methods[i].name, grpc::internal::RpcMethod::NORMAL_RPC,
-                                                     nullptr));
-      MarkMethodRaw(static_cast<int>(i));
-    }
-  }
-  using grpc::Service::RequestAsyncUnary;
-};
-
-// An event of a completion queue.
-class Event {
- public:
-  virtual ~Event() = default;
-  virtual void Happened(bool ok) = 0;
-};
-
-TimePoint DeadlineOf(const grpc::ServerContext& context, TimePoint now) {
+TimePoint GrpcDeadline(const grpc::ServerContext& context, TimePoint now) {
   const gpr_timespec raw = context.raw_deadline();
   if (gpr_time_cmp(raw, gpr_inf_future(raw.clock_type)) == 0) return TimePoint::max();
   const auto left = context.deadline() - std::chrono::system_clock::now();
@@ -51,6 +30,34 @@ TimePoint DeadlineOf(const grpc::ServerContext& context, TimePoint now) {
 grpc::Status ToGrpc(const Status& status) {
   return grpc::Status(static_cast<grpc::StatusCode>(static_cast<int>(status.code())), status.text());
 }
+
+namespace {
+
+// Calls to methods that there are not, awaited at a time.
+constexpr int kUnknownSlots = 2;
+constexpr const char* kStreamMethod = "/inference.GRPCInferenceService/ModelStreamInfer";
+
+// Registers methods by name for raw bytes: what protoc's WithRawMethod_ templates do, as a table.
+class RawService : public grpc::Service {
+ public:
+  explicit RawService(std::span<const GrpcMethod> methods) {
+    for (size_t i = 0; i < methods.size(); ++i) {
+      AddMethod(new grpc::internal::RpcServiceMethod(methods[i].name, grpc::internal::RpcMethod::NORMAL_RPC,
+                                                     nullptr));
+      MarkMethodRaw(static_cast<int>(i));
+    }
+    stream_ = static_cast<int>(methods.size());
+    AddMethod(new grpc::internal::RpcServiceMethod(kStreamMethod, grpc::internal::RpcMethod::BIDI_STREAMING,
+                                                   nullptr));
+    MarkMethodRaw(stream_);
+  }
+  int stream() const { return stream_; }
+  using grpc::Service::RequestAsyncBidiStreaming;
+  using grpc::Service::RequestAsyncUnary;
+
+ private:
+  int stream_ = 0;
+};
 
 struct Queue {
   std::unique_ptr<grpc::ServerCompletionQueue> events;
@@ -81,7 +88,7 @@ class RawCall : public GrpcCall {
 
  private:
   template <void (RawCall::*Handle)(bool)>
-  class Tag : public Event {
+  class Tag : public GrpcEvent {
    public:
     explicit Tag(RawCall& call) : call_(call) {}
     void Happened(bool ok) override { (call_.*Handle)(ok); }
@@ -99,7 +106,7 @@ class RawCall : public GrpcCall {
     }
     if (!method_.closing.load(std::memory_order_relaxed)) Await(method_, queue_);
     arrival_ = SystemClock().Now();
-    deadline_ = DeadlineOf(context_, arrival_);
+    deadline_ = GrpcDeadline(context_, arrival_);
     cancelled_ = std::make_shared<std::atomic<bool>>(false);
     method_.method.handle(method_.core, *this);
   }
@@ -123,7 +130,7 @@ class RawCall : public GrpcCall {
 };
 
 // A call of a method that there is not: answered with what there is.
-class UnknownCall : public Event {
+class UnknownCall : public GrpcEvent {
  public:
   static void Await(grpc::AsyncGenericService& service, grpc::ServerCompletionQueue* queue) {
     auto* call = new UnknownCall(service, queue);
@@ -137,9 +144,8 @@ class UnknownCall : public Event {
     }
     Await(service_, queue_);
     answered_ = true;
-    std::string known;
-    for (const GrpcMethod& method : GrpcMethods())
-      known += (known.empty() ? "" : ", ") + std::string(method.name);
+    std::string known = kStreamMethod;
+    for (const GrpcMethod& method : GrpcMethods()) known += std::string(", ") + method.name;
     stream_.Finish(ToGrpc(Error(Code::kUnimplemented, "{} is not implemented here; known methods: {}",
                                 context_.method(), known)),
                    this);
@@ -189,7 +195,7 @@ void SetLimits(grpc::ServerBuilder& builder, const GrpcOptions& options) {
 
 class AsyncServer : public GrpcServer {
  public:
-  explicit AsyncServer(Core& core) : service_(GrpcMethods()) {
+  explicit AsyncServer(Core& core) : service_(GrpcMethods()), streams_(core) {
     const auto methods = GrpcMethods();
     for (size_t i = 0; i < methods.size(); ++i) {
       methods_.push_back({service_, static_cast<int>(i), methods[i], core, closing_});
@@ -225,6 +231,7 @@ class AsyncServer : public GrpcServer {
   bool Drain(Duration limit) override {
     if (closing_.exchange(true)) return true;
     const auto begun = std::chrono::steady_clock::now();
+    streams_.Drain();
     if (server_)
       server_->Shutdown(std::chrono::system_clock::now() +
                         std::chrono::duration_cast<std::chrono::microseconds>(limit));
@@ -244,11 +251,14 @@ class AsyncServer : public GrpcServer {
       for (int i = 0; i < method.method.slots; ++i) RawCall::Await(method, queue);
     }
     for (int i = 0; i < kUnknownSlots; ++i) UnknownCall::Await(unknown_, queue);
+    streams_.Await([this, queue](auto* context, auto* stream, void* tag) {
+      service_.RequestAsyncBidiStreaming(service_.stream(), context, stream, queue, queue, tag);
+    });
   }
   static void Serve(grpc::ServerCompletionQueue* queue) {
     void* tag = nullptr;
     bool ok = false;
-    while (queue->Next(&tag, &ok)) static_cast<Event*>(tag)->Happened(ok);
+    while (queue->Next(&tag, &ok)) static_cast<GrpcEvent*>(tag)->Happened(ok);
   }
   // Where no thread was started: gRPC wants its queues empty.
   static void DropEvents(grpc::ServerCompletionQueue& queue) {
@@ -260,6 +270,7 @@ class AsyncServer : public GrpcServer {
 
   RawService service_;
   grpc::AsyncGenericService unknown_;
+  Streams streams_;
   std::vector<RawCall::Method> methods_;
   std::vector<Queue> queues_;
   std::unique_ptr<grpc::Server> server_;

@@ -195,6 +195,59 @@ TEST_F(GrpcTest, DrainAnswersWhatIsUnderWay) {
   running.join();
 }
 
+TEST_F(GrpcTest, StreamAnswersInOrderAndErrorsBelongToTheirRequest) {
+  grpc::ClientContext context;
+  auto stream = stub_->ModelStreamInfer(&context);
+  constexpr int kRequests = 200;  // more than are under way at a time
+  std::thread writer([&] {
+    for (int i = 0; i < kRequests; ++i) {
+      auto request = Request();
+      request.set_id(std::to_string(i));
+      if (i % 10 == 3) request.set_model_name("nope");
+      if (i % 10 == 4)
+        (*request.mutable_parameters())["triton_enable_empty_final_response"].set_bool_param(true);
+      ASSERT_TRUE(stream->Write(request));
+    }
+    stream->WritesDone();
+  });
+  inference::ModelStreamInferResponse response;
+  int i = 0;
+  for (; stream->Read(&response); ++i) {
+    EXPECT_EQ(response.infer_response().id(), std::to_string(i));
+    if (i % 10 == 3) {
+      EXPECT_THAT(response.error_message(), HasSubstr("Request for unknown model"));
+      continue;
+    }
+    // The model's queue holds one request: some answers say that it is full.
+    if (!response.error_message().empty()) {
+      EXPECT_THAT(response.error_message(), HasSubstr("queue_limit"));
+      continue;
+    }
+    EXPECT_EQ(response.infer_response().raw_output_contents(0), Request().raw_input_contents(0));
+    EXPECT_EQ(response.infer_response().parameters().count("triton_final_response"), i % 10 == 4 ? 1u : 0u);
+  }
+  writer.join();
+  EXPECT_EQ(i, kRequests);
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(GrpcTest, StreamsThatAreCancelledOrDrainedEnd) {
+  {
+    grpc::ClientContext context;
+    auto stream = stub_->ModelStreamInfer(&context);
+    ASSERT_TRUE(stream->Write(Request()));
+    context.TryCancel();
+    EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  }
+  grpc::ClientContext context;
+  auto stream = stub_->ModelStreamInfer(&context);
+  inference::ModelStreamInferResponse response;
+  ASSERT_TRUE(stream->Write(Request()) && stream->Read(&response));
+  EXPECT_TRUE(server_->Drain(30s)) << "an idle stream must not hold the server up";
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
 TEST_F(GrpcTest, PortInUseIsAnError) {
   GrpcOptions options;
   options.port = server_->port();

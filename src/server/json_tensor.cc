@@ -1,5 +1,6 @@
 #include "server/json_tensor.h"
 
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -63,12 +64,52 @@ bool Reread(const char* begin, const char* end, Float& value) {
   return std::isfinite(wide) && std::isfinite(value);
 }
 
+// Reads the usual decimal, "-0.12345678"; false where from_chars has to take care. As a double, digits and
+// power of ten are each exact or off by half a unit, so the quotient is off by one and a half at most: as
+// good as exact for a float, unless it lies next to the middle of two floats. For doubles only what is exact
+// is read here.
+template <typename Float>
+bool ReadDecimal(const char*& at, const char* end, Float& value) {
+  static constexpr double kPowers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,
+                                       1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19};
+  constexpr bool kIsFloat = std::is_same_v<Float, float>;
+  constexpr int kDigitsMax = kIsFloat ? 19 : 15;   // fit 64 bits; are exact
+  constexpr uint64_t kMiddle = uint64_t{1} << 28;  // of the bits that a double has and a float lacks
+  constexpr uint64_t kDoubtful = 2;                // units around it
+  const char* p = at;
+  const bool negative = *p == '-';
+  if (negative) ++p;
+  uint64_t digits = 0;
+  const char* const first = p;
+  while (p != end && IsDigit(*p)) digits = digits * 10 + static_cast<uint64_t>(*p++ - '0');
+  const auto whole = p - first;
+  ptrdiff_t decimals = 0;
+  if (p != end && *p == '.') {
+    const char* const fraction = ++p;
+    while (p != end && IsDigit(*p)) digits = digits * 10 + static_cast<uint64_t>(*p++ - '0');
+    decimals = p - fraction;
+    if (decimals == 0) return false;
+  }
+  if (whole + decimals > kDigitsMax || (p != end && (*p == 'e' || *p == 'E'))) return false;
+  const double wide = static_cast<double>(digits) / kPowers[decimals];
+  if (kIsFloat) {
+    const uint64_t lost = std::bit_cast<uint64_t>(wide) & (2 * kMiddle - 1);
+    if (lost - (kMiddle - kDoubtful) <= 2 * kDoubtful) return false;
+  }
+  value = static_cast<Float>(negative ? -wide : wide);
+  at = p;
+  return true;
+}
+
 enum class Parsed { kYes, kNoNumber, kNoInteger, kNoFit };
 
 template <typename T>
 Parsed ParseNumber(const char*& at, const char* end, T& value) {
   if (at == end || !(IsDigit(*at) || (*at == '-' && at + 1 != end && IsDigit(at[1]))))
     return Parsed::kNoNumber;
+  if constexpr (std::is_floating_point_v<T>) {
+    if (ReadDecimal(at, end, value)) return Parsed::kYes;
+  }
   auto [rest, error] = std::from_chars(at, end, value);
   if constexpr (std::is_floating_point_v<T>) {
     if (error == std::errc::result_out_of_range && !Reread(at, rest, value)) return Parsed::kNoFit;

@@ -3,10 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <limits>
 
+#include "base/rng.h"
 #include "server/rest_documents.h"
 
 namespace snug::server {
@@ -51,6 +54,42 @@ TEST(DecodeInfer, NumbersFlatAndNested) {
   ExpectValues<float>("FP32", "[2,0]", "[[],[]]", {});
   ExpectValues<float>("FP32", "[]", "[7]", {7});
   ExpectValues<char>("BYTES", "[2]", R"(["ab",""])", {2, 0, 0, 0, 'a', 'b', 0, 0, 0, 0});
+}
+
+TEST(DecodeInfer, DecimalsAreRoundedAsStrtofAndStrtodDo) {
+  std::vector<std::string> texts{"0",         "-0.0", "0.1", "16777217", "16777217.0", "9007199254740993",
+                                 "33554431.5"};
+  Rng rng(7);
+  for (int i = 0; i < 20'000; ++i) {
+    const auto bits = static_cast<uint32_t>(rng.Uniform() * 0x20000000) + 0x30000000;  // 4.6e-10 to 8.5e9
+    const auto low = std::bit_cast<float>(bits), high = std::bit_cast<float>(bits + 1);
+    const double middle = (static_cast<double>(low) + high) / 2;
+    texts.push_back(fmt::format("{:.9g}", low));
+    texts.push_back(fmt::format("{:.17g}", -low));
+    texts.push_back(fmt::format("{:.{}f}", low, i % 20));
+    for (double near : {middle, std::nextafter(middle, 0.0), std::nextafter(middle, 1e30)}) {
+      texts.push_back(fmt::format("{:.17g}", near));
+      texts.push_back(fmt::format("{:.18f}", near));
+    }
+  }
+  std::vector<float> floats;
+  std::vector<double> doubles;
+  std::string data;
+  for (const std::string& text : texts) {
+    floats.push_back(std::strtof(text.c_str(), nullptr));
+    doubles.push_back(std::strtod(text.c_str(), nullptr));
+    data += (data.empty() ? "[" : ",") + text;
+  }
+  const std::string shape = fmt::format("[{}]", texts.size());
+  auto as_float = Decode(OneInput("FP32", shape, data + "]"));
+  auto as_double = Decode(OneInput("FP64", shape, data + "]"));
+  ASSERT_TRUE(as_float.ok() && as_double.ok());
+  const auto got = Values<float>(as_float->inputs[0]);
+  const auto got_double = Values<double>(as_double->inputs[0]);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    ASSERT_EQ(std::bit_cast<uint32_t>(got[i]), std::bit_cast<uint32_t>(floats[i])) << texts[i];
+    ASSERT_EQ(std::bit_cast<uint64_t>(got_double[i]), std::bit_cast<uint64_t>(doubles[i])) << texts[i];
+  }
 }
 
 TEST(DecodeInfer, DataMayComeFirst) {

@@ -1,0 +1,46 @@
+// ModelStreamInfer: one call that carries many requests and their answers, both at once.
+//
+// Requests are executed as they come, many at a time; answers leave in the order of the requests. An error is
+// the answer of its request (error_message beside the request's id), not the end of the stream.
+#pragma once
+
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+
+#include "server/core.h"
+
+namespace snug::server {
+
+// Requests of one stream under way; further ones are read when an answer has left.
+constexpr size_t kStreamRequestsMax = 64;
+
+// Awaits the next call on the queue: RequestAsyncBidiStreaming of the service.
+using AwaitStream = std::function<void(
+    grpc::ServerContext*, grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>*, void* tag)>;
+
+class StreamCall;
+
+// The open streams of a server.
+class Streams {
+ public:
+  explicit Streams(Core& core) : core_(core) {}
+
+  // Takes one stream after the other from now on, until Drain.
+  void Await(const AwaitStream& await);
+  // No new stream; the open ones end (UNAVAILABLE) as soon as their requests are answered.
+  void Drain();
+
+ private:
+  friend class StreamCall;
+  Core& core_;
+  std::atomic<bool> draining_{false};
+  std::mutex mutex_;
+  std::set<StreamCall*> open_;
+};
+
+}  // namespace snug::server
