@@ -38,7 +38,7 @@ ONLY_IN = {
     "boost/": {"net"},
     "openvino/": {"engines"},
     "torch/": {"engines"},
-    "tensorflow/": {"engines"},
+    "tensorflow/c/": {"engines"},  # tensorflow/core has messages, generated here
 }
 FILE_LINES_MAX = 600
 
