@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -12,22 +13,17 @@ import uuid
 import wire
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/support"))
+from waiting import wait_for  # noqa: E402
+
 BIN = pathlib.Path(os.environ.get("SNUG_BIN_DIR", ROOT / "build/release/bin"))
 MARK = "SNUG_TEST_SESSION"
 # Slow, loaded machines: conditions are waited for this long, never for a fixed time.
 PATIENCE_S = 120
 
 
-def wait_until(condition, what, limit_s=PATIENCE_S):
-    """The first true value of condition(); fails with what it saw last."""
-    deadline = time.monotonic() + limit_s
-    while True:
-        seen = condition()
-        if seen:
-            return seen
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {limit_s} s: {what() if callable(what) else what}")
-        time.sleep(0.1)
+def wait_until(condition, what):
+    return wait_for(condition, what, seconds=PATIENCE_S)
 
 
 def http(method, url, body=None, headers=None, timeout=60):
@@ -45,7 +41,8 @@ def infer_body(x, name="x", datatype="FP32", shape=None):
 
 
 class Platform:
-    def __init__(self, directory):
+    def __init__(self, directory, bin=BIN):
+        self.bin = bin
         self.directory = pathlib.Path(directory)
         self.state = self.directory / "state"
         self.mark = uuid.uuid4().hex
@@ -56,7 +53,7 @@ class Platform:
 
     # The CLI.
     def command(self, *args):
-        return [str(BIN / "snug"), "--state", str(self.state), *map(str, args)]
+        return [str(self.bin / "snug"), "--state", str(self.state), *map(str, args)]
 
     def snug(self, *args, code=0, timeout=240):
         """Runs snug; `code` is the exit status to expect, None for any."""
