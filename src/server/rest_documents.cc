@@ -113,6 +113,8 @@ std::string ModelConfigJson(const serving::ModelDescription& model) {
   json.Key("parameters").BeginObject();
   json.Key("description").BeginObject().Key("string_value").Value(model.info.description).EndObject();
   json.Key("parser").BeginObject().Key("string_value").Value(model.config.parser).EndObject();
+  json.Key("threads").BeginObject().Key("string_value");
+  json.Value(std::to_string(model.info.threads_per_instance * model.config.instances)).EndObject();
   json.EndObject().EndObject();
   return json.Take();
 }
@@ -132,6 +134,7 @@ std::string IndexJson(const std::vector<serving::VersionStatus>& index) {
     json.BeginObject().Key("name").Value(status.name).Key("version").Value(std::to_string(status.version));
     json.Key("state").Value(serving::StateName(status.state)).Key("reason").Value(status.reason);
     json.Key("memory_bytes").Value(status.memory_bytes).Key("engine").Value(status.engine);
+    json.Key("threads").Value(static_cast<uint64_t>(status.threads));
     json.Key("parser").Value(status.parser).Key("description").Value(status.description).EndObject();
   }
   json.EndArray();
