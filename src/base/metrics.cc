@@ -11,7 +11,7 @@ namespace {
 constexpr auto kBoundsNs = [] {
   std::array<int64_t, LatencyHistogram::kBounds.size()> ns{};
   for (size_t i = 0; i < ns.size(); ++i)
-    ns[i] = static_cast<int64_t>(LatencyHistogram::kBounds[i] * 1e9 + 0.5);
+    ns[i] = static_cast<int64_t>(LatencyHistogram::kBounds[i] * 1e9 + 0.5);  // NOLINT: constexpr, above 0
   return ns;
 }();
 

@@ -94,7 +94,7 @@ Result<HttpResponse> Fetch(const HttpRequest& request) {
     headers.reset(curl_slist_append(headers.release(), line.c_str()));
   };
   add_header("Expect:");  // never wait for 100-continue
-  for (const auto& [name, value] : request.headers) add_header(name + ": " + value);
+  for (const auto& [name, value] : request.headers) add_header(fmt::format("{}: {}", name, value));
   curl_easy_setopt(curl, CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request.method.c_str());
   if (request.method == "HEAD") curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);

@@ -56,7 +56,8 @@ Prepared Prepare(const SpawnOptions& options) {
     if (!options.environment.contains(text.substr(0, text.find('='))))
       p.environment_text.push_back(std::move(text));
   }
-  for (const auto& [key, value] : options.environment) p.environment_text.push_back(key + "=" + value);
+  for (const auto& [key, value] : options.environment)
+    p.environment_text.push_back(fmt::format("{}={}", key, value));
   for (auto& text : p.environment_text) p.environment.push_back(text.data());
   p.environment.push_back(nullptr);
   if (!options.cgroup_dir.empty()) p.cgroup_procs = options.cgroup_dir + "/cgroup.procs";
