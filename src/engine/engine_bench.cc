@@ -1,5 +1,5 @@
-// What a call through the host costs: echo in this process and in one of its own. 16 floats and 184 KB (an
-// OCR line).
+// What a call through the host costs: echo in this process and in one of its own, and in a Python model. 16
+// floats and 184 KB (an OCR line).
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
@@ -15,14 +15,15 @@ namespace {
 using namespace snug;
 using namespace snug::engine;
 
-void Run(benchmark::State& state, Isolation isolation) {
+void Run(benchmark::State& state, Isolation isolation, const std::string& engine = "echo",
+         const std::string& file = "echo.txt", const std::string& text = "11 -1") {
   const auto root = std::filesystem::path(os::SelfPath()).parent_path().parent_path();
   auto host =
       EngineHost::Create({.plugin_dirs = {root / "lib/snug"}, .engine_program = root / "bin/snug-engine"});
   std::string directory = (std::filesystem::temp_directory_path() / "echo.XXXXXX").string();
   if (mkdtemp(directory.data()) == nullptr) std::abort();
-  std::ofstream(directory + "/echo.txt") << "11 -1";
-  auto model = host->Load({.engine = "echo", .directory = directory, .isolation = isolation});
+  std::ofstream(directory + "/" + file) << text;
+  auto model = host->Load({.engine = engine, .directory = directory, .isolation = isolation});
   auto instance = model.ok() ? (*model)->CreateInstance() : model.status();
   if (!instance.ok()) {
     state.SkipWithError(instance.status().ToString().c_str());
@@ -38,6 +39,16 @@ void Run(benchmark::State& state, Isolation isolation) {
   std::filesystem::remove_all(directory);
 }
 
+// The same through a Python model, whose worker is a process, too.
+void PythonEcho(benchmark::State& state) {
+  Run(state, Isolation::kInProcess, "python", "model.py",
+      "class Echo:\n"
+      "    inputs = {'x': ('FP32', [-1])}\n"
+      "    outputs = {'y': ('FP32', [-1])}\n"
+      "    def predict(self, inputs):\n"
+      "        return {'y': inputs['x']}\n");
+}
+
 void EchoInProcess(benchmark::State& state) {
   Run(state, Isolation::kInProcess);
 }
@@ -47,6 +58,7 @@ void EchoInOwnProcess(benchmark::State& state) {
 
 constexpr int64_t kLineFloats = 3 * 48 * 320;
 BENCHMARK(EchoInProcess)->Arg(16)->Arg(kLineFloats)->UseRealTime()->Unit(benchmark::kMicrosecond);
+BENCHMARK(PythonEcho)->Arg(16)->Arg(kLineFloats)->UseRealTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(EchoInOwnProcess)->Arg(16)->Arg(kLineFloats)->UseRealTime()->Unit(benchmark::kMicrosecond);
 
 }  // namespace
