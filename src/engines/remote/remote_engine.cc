@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 
 #include "engine.h"
 #include "engines/kit/kit.h"
@@ -42,6 +43,8 @@ struct snug_instance {
 namespace {
 
 constexpr int64_t kTimeoutMsDefault = 60'000;
+constexpr int64_t kLoadTimeoutMsDefault = 10'000;  // a server that is starting is waited for
+constexpr auto kLoadRetryDelay = std::chrono::milliseconds(250);
 constexpr int64_t kTimeoutMsMax = 24 * 3600 * 1000;
 
 // "host:port", with http://, grpc:// (plain), https:// or grpcs:// (TLS) before it.
@@ -73,13 +76,18 @@ std::string PathOption(const snug::kit::Options& options, const char* name,
   return path.empty() ? path : (directory / path).string();
 }
 
-Metadata AskMetadata(snug_model& model) {
+Metadata AskMetadata(snug_model& model, snug::Duration patience) {
   Channel channel(model.channel);
-  auto answer =
-      channel.Call(model.is_kserve ? kserve::kMetadataMethod : tfserving::kMetadataMethod,
-                   model.is_kserve ? kserve::EncodeMetadataRequest(model.remote.model, model.remote.version)
-                                   : tfserving::EncodeMetadataRequest(model.remote),
-                   model.timeout);
+  const char* method = model.is_kserve ? kserve::kMetadataMethod : tfserving::kMetadataMethod;
+  const std::string request = model.is_kserve
+                                  ? kserve::EncodeMetadataRequest(model.remote.model, model.remote.version)
+                                  : tfserving::EncodeMetadataRequest(model.remote);
+  const snug::TimePoint until = snug::SystemClock().Now() + patience;
+  auto answer = channel.Call(method, request, model.timeout);
+  while (answer.status().code() == snug::Code::kUnavailable && snug::SystemClock().Now() < until) {
+    std::this_thread::sleep_for(kLoadRetryDelay);
+    answer = channel.Call(method, request, model.timeout);
+  }
   if (!answer.ok()) {
     throw Failure(static_cast<snug_code>(answer.status().code()),
                   "metadata of remote model \"" + model.remote.model + "\": " + answer.status().text());
@@ -94,7 +102,7 @@ void AddSpecs(const std::vector<snug::remote::TensorAbout>& tensors, snug::kit::
 void Load(const char* directory, const char* options_json, snug_model& model) {
   snug::kit::Options options(
       options_json, {"threads", "instances", "url", "protocol", "model", "version", "signature", "timeout_ms",
-                     "ca_file", "cert_file", "key_file", "inputs", "outputs"});
+                     "load_timeout_ms", "ca_file", "cert_file", "key_file", "inputs", "outputs"});
   ReadUrl(options.Text("url", ""), model.channel);
   const std::filesystem::path root = std::filesystem::absolute(directory).lexically_normal();
   model.channel.ca_file = PathOption(options, "ca_file", root);
@@ -107,10 +115,12 @@ void Load(const char* directory, const char* options_json, snug_model& model) {
   model.remote.signature = options.Text("signature", "serving_default");
   model.timeout =
       std::chrono::milliseconds(options.Integer("timeout_ms", kTimeoutMsDefault, 1, kTimeoutMsMax));
+  const auto patience =
+      std::chrono::milliseconds(options.Integer("load_timeout_ms", kLoadTimeoutMsDefault, 1, kTimeoutMsMax));
   snug::kit::AddDeclared(options, "inputs", model.inputs);
   snug::kit::AddDeclared(options, "outputs", model.outputs);
   if (model.inputs.size() == 0 || model.outputs.size() == 0) {
-    Metadata metadata = AskMetadata(model);
+    Metadata metadata = AskMetadata(model, patience);
     if (model.inputs.size() == 0) AddSpecs(metadata.inputs, model.inputs);
     if (model.outputs.size() == 0) AddSpecs(metadata.outputs, model.outputs);
   }

@@ -74,7 +74,7 @@ class RemoteTest : public testing::Test {
   Result<std::unique_ptr<Model>> TryLoad(const std::string& more = "", const std::string& scheme = "") {
     return host_->Load({.engine = "remote",
                         .directory = directory_,
-                        .options_json = R"({"model":"m","url":")" + scheme +
+                        .options_json = R"({"load_timeout_ms":1,"model":"m","url":")" + scheme +
                                         "localhost:" + std::to_string(port_) + "\"" + more + "}"});
   }
   std::unique_ptr<Instance> Make(const std::string& more = "") {
@@ -158,6 +158,18 @@ TEST_F(RemoteTest, LostConnectionsComeBack) {
   Start(grpc::InsecureServerCredentials());
   up = Send(*instance, 1);
   EXPECT_TRUE(up.ok()) << up.status().ToString();
+}
+
+TEST_F(RemoteTest, LoadsWaitForServersThatStart) {
+  server_->Shutdown(std::chrono::system_clock::now());
+  server_.reset();
+  std::thread starts([this] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    Start(grpc::InsecureServerCredentials());
+  });
+  auto model = TryLoad(R"(,"load_timeout_ms":60000)");
+  EXPECT_TRUE(model.ok()) << model.status().ToString();
+  starts.join();
 }
 
 TEST_F(RemoteTest, Tls) {
