@@ -14,5 +14,8 @@ echo
 echo "== snug-server against the engine called directly, OCR, one thread"
 $python bench/server/ocr_ceiling.py --json build/bench/ocr_ceiling.json
 echo
+echo "== the way through snug-server with a tiny model, beside a bare gRPC echo"
+$python bench/server/path_cost.py --json build/bench/path_cost.json
+echo
 echo "== front door: changes, and overhead beside nginx"
 $python bench/front_door/front_door_bench.py --json build/bench/front_door.json
