@@ -87,11 +87,16 @@ std::string CheckFirstRow(const std::vector<Tensor>& alone, const std::vector<Te
 class Measuring {
  public:
   Measuring(engine::Instance& instance, const engine::ModelInfo& info, const Clock& clock)
-      : instance_(instance), info_(info), clock_(clock), begun_(clock.Now()) {}
+      : instance_(instance), info_(info), clock_(clock) {}
 
   BatchMeasure Run(std::span<const int64_t> rows_tried) {
     BatchMeasure best;
     if (!FindSingle()) return best;
+    if (Time(single_) > kMeasureMax / 4) {
+      best.too_slow = true;
+      return best;
+    }
+    begun_ = clock_.Now();  // what compiled for the first row does not count
     for (int64_t rows : rows_tried) {
       if (rows < 2 || clock_.Now() - begun_ > kMeasureMax) continue;
       best.problem = Try(rows, best);
@@ -146,7 +151,7 @@ class Measuring {
   engine::Instance& instance_;
   const engine::ModelInfo& info_;
   const Clock& clock_;
-  const TimePoint begun_;
+  TimePoint begun_;
   std::vector<Tensor> single_, alone_;
   int64_t free_dim_ = 1;
 };
@@ -174,6 +179,8 @@ int64_t RowsFor(const repository::BatchingConfig& config, const engine::ModelInf
   }
   const bool measured = measure != nullptr && measure->rows > 0;
   if (!on && (!measured || measure->gain < kBatchGainMin)) {
+    if (measure != nullptr && measure->too_slow)
+      note = "batching is off: a row takes too long to measure what batches gain; `batching: on` sets it";
     if (measured)
       note = fmt::format("batching is off: {} rows at a time gain {:.2f}x", measure->rows, measure->gain);
     return 1;

@@ -24,9 +24,10 @@ constexpr int64_t kRowsTried[] = {2, 4, 8, 16};
 constexpr int64_t kRowsUnmeasured = 8;
 
 struct BatchMeasure {
-  int64_t rows = 0;     // of the fastest batch per row; 0: nothing could be measured
-  double gain = 1;      // rows per second of that batch over single rows
-  Duration saving{0};   // by one request that joins instead of being executed alone
+  int64_t rows = 0;       // of the fastest batch per row; 0: nothing could be measured
+  double gain = 1;        // rows per second of that batch over single rows
+  Duration saving{0};     // by one request that joins instead of being executed alone
+  bool too_slow = false;  // for measuring to be worth the time of loading
   std::string problem;  // why batches must not be formed: failed, or a row's answer depends on its neighbours
 };
 
