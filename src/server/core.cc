@@ -18,6 +18,11 @@ TimePoint WithTimeout(TimePoint deadline, TimePoint arrival, int64_t timeout_us)
   return std::min(deadline, arrival + std::chrono::microseconds(timeout_us));
 }
 
+int PriorityOf(int64_t parameter) {
+  constexpr int64_t kLowest = 1000;  // beyond all that a model has
+  return static_cast<int>(std::clamp<int64_t>(parameter, 0, kLowest));
+}
+
 std::string PlatformName(const serving::ModelDescription& model) {
   return "snug_" + model.config.engine;
 }

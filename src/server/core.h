@@ -37,6 +37,8 @@ Status CheckControl(const Core& core);
 
 // The request's deadline when its parameter "timeout" (microseconds, 0: none) is counted from its arrival.
 TimePoint WithTimeout(TimePoint deadline, TimePoint arrival, int64_t timeout_us);
+// The parameter `priority`: 1 is the highest; none, 0 and less than that: the model's default.
+int PriorityOf(int64_t parameter);
 
 // KServe's platform of a model: "snug_openvino".
 std::string PlatformName(const serving::ModelDescription& model);

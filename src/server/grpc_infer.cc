@@ -3,6 +3,7 @@
 #include <google/protobuf/arena.h>
 #include <snug/v1/prediction.pb.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "server/grpc_methods.h"
@@ -102,10 +103,14 @@ grpc::ByteBuffer EncodeAnswer(const std::string& id, const serving::InferRespons
   return writer.Take();
 }
 
-int64_t TimeoutOf(const inference::ModelInferRequest& message) {
+int64_t WholeParameter(const inference::ModelInferRequest& message, const char* name) {
   if (message.parameters().empty()) return 0;
-  auto timeout = message.parameters().find("timeout");
-  return timeout == message.parameters().end() ? 0 : timeout->second.int64_param();
+  auto found = message.parameters().find(name);
+  if (found == message.parameters().end()) return 0;
+  const auto& value = found->second;
+  return value.parameter_choice_case() == inference::InferParameter::kUint64Param
+             ? static_cast<int64_t>(std::min<uint64_t>(value.uint64_param(), INT64_MAX))
+             : value.int64_param();
 }
 
 // `request` has the call's deadline, arrival and flag.
@@ -113,7 +118,8 @@ Status Translate(const std::shared_ptr<inference::ModelInferRequest>& message,
                  serving::InferRequest& request) {
   request.model = message->model_name();
   request.version = message->model_version();
-  request.deadline = WithTimeout(request.deadline, request.arrival, TimeoutOf(*message));
+  request.deadline = WithTimeout(request.deadline, request.arrival, WholeParameter(*message, "timeout"));
+  request.priority = PriorityOf(WholeParameter(*message, "priority"));
   request.answer_here = true;
   SNUG_ASSIGN_OR_RETURN(request.inputs, OipInputs(message));
   SNUG_ASSIGN_OR_RETURN(request.outputs, OipOutputs(*message));

@@ -135,6 +135,7 @@ std::string IndexJson(const std::vector<serving::VersionStatus>& index) {
     json.Key("state").Value(serving::StateName(status.state)).Key("reason").Value(status.reason);
     json.Key("memory_bytes").Value(status.memory_bytes).Key("engine").Value(status.engine);
     json.Key("threads").Value(static_cast<uint64_t>(status.threads));
+    json.Key("batching").Value(status.batching);
     json.Key("parser").Value(status.parser).Key("description").Value(status.description).EndObject();
   }
   json.EndArray();

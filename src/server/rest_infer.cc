@@ -243,6 +243,8 @@ class Decoder {
         json_.Bool(request_.binary_by_default);
       } else if (key_ == "timeout") {
         json_.Int(request_.timeout_us);
+      } else if (key_ == "priority") {
+        json_.Int(request_.priority);
       } else {
         json_.Skip();
       }

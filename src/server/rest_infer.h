@@ -26,6 +26,7 @@ struct RestInferRequest {
   std::vector<int8_t> binary_outputs;  // of `outputs`: 1 binary, 0 JSON, -1 as binary_by_default says
   bool binary_by_default = false;
   int64_t timeout_us = 0;  // parameters.timeout; 0: none
+  int64_t priority = 0;    // parameters.priority; 0: the model's default
 };
 
 // `body`: JSON, or JSON of `header_length` bytes followed by binary tensors. `header_length` is the text of

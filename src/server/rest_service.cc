@@ -122,6 +122,7 @@ void Infer(Exchange& exchange) {
   request.version = std::move(exchange.version);
   request.arrival = exchange.request.arrival;
   request.deadline = WithTimeout(TimePoint::max(), request.arrival, call->timeout_us);
+  request.priority = PriorityOf(call->priority);
   request.inputs = std::move(call->inputs);
   request.outputs = call->outputs;
   exchange.core.models.Infer(std::move(request), [call, respond = exchange.respond](auto result) {
