@@ -103,7 +103,7 @@ TEST(ModelConfig, SaysWhatIsWrongAndWhere) {
        "m/model.yaml:2: unknown key \"thread\"; known keys: engine, engine_options, "},
       {"batching: maybe", "m/model.yaml:1: batching: expected auto, on, off or a map, got maybe"},
       {"batching:\n  row_max: 3",
-       "m/model.yaml:2: batching: unknown key row_max; known keys: mode, rows_max, "},
+       "m/model.yaml:2: batching: unknown key \"row_max\"; known keys: mode, rows_max, "},
       {"batching: {rows_max: 0}", "batching.rows_max: expected a whole number from 1 to 4096, got 0"},
       {"batching: {rows_max: 8, sizes: [1, 4]}", "rows_max 8 is not the last of sizes, 4"},
       {"batching: {sizes: [4, 2]}", "batching.sizes: expected ascending sizes, got 2 after 4"},

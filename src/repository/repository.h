@@ -11,45 +11,9 @@
 #include <vector>
 
 #include "base/status.h"
+#include "repository/model_config.h"
 
 namespace snug::repository {
-
-// Of one priority of requests.
-struct PriorityConfig {
-  int queue_limit = 0;            // requests that wait; 0: the model's alone
-  int timeout_ms = 0;             // of waiting; 0: the requests' own deadlines alone
-  bool delay_on_timeout = false;  // served after all others instead of refused
-
-  bool operator==(const PriorityConfig&) const = default;
-};
-
-// Key `batching`: executing several requests as one.
-struct BatchingConfig {
-  enum class Mode { kAuto, kOn, kOff };
-  Mode mode = Mode::kAuto;     // auto: where loading measures that it pays
-  int rows_max = 0;            // 0: the last of `sizes`, else the best of those measured
-  std::vector<int64_t> sizes;  // allowed ones, ascending; empty: any
-  int delay_us_max = 0;
-  std::vector<PriorityConfig> priorities;  // the highest first; empty: one for all
-  int default_priority = 1;
-
-  bool operator==(const BatchingConfig&) const = default;
-};
-
-// What model.yaml may say. Unknown keys are errors that name the known ones.
-struct ModelConfig {
-  std::string engine = "auto";
-  std::string engine_options_json = "{}";  // key `engine_options`
-  std::string isolation = "default";       // default | in-process | process
-  std::string parser;                      // empty: none, only tensor protocols work
-  std::string parser_options_json = "{}";  // key `parser_options`
-  int threads = 1;                         // per instance
-  int instances = 1;
-  int execution_timeout_s = 300;          // after which a process of its own is taken for hung and killed
-  int queue_limit = 256;                  // requests waiting for an instance before RESOURCE_EXHAUSTED
-  std::map<std::string, int64_t> labels;  // "stable" -> 3
-  BatchingConfig batching;
-};
 
 struct ModelVersion {
   int64_t version = 0;
@@ -68,9 +32,6 @@ struct ModelEntry {
 Status CheckModelName(std::string_view name);
 // "3", "00000003"; INVALID_ARGUMENT for anything else, 0, or a number over 2^53.
 Result<int64_t> ParseVersion(std::string_view text);
-
-// Parses model.yaml's text. `origin` names the file in errors ("models/ocr/model.yaml:3: unknown key …").
-Result<ModelConfig> ParseModelConfig(std::string_view yaml, std::string_view origin);
 
 // Reads models/NAME. NOT_FOUND when there is no such directory or it holds no version.
 Result<ModelEntry> ReadModel(const std::string& root, const std::string& name);

@@ -1,0 +1,19 @@
+// The sections of model.yaml, each read by a file of its own.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "repository/model_config.h"
+#include "repository/yaml_values.h"
+
+namespace snug::repository {
+
+Result<std::map<std::string, int64_t>> ReadLabels(const Origin& origin, const YAML::Node& node);
+Result<BatchingConfig> ReadBatching(const Origin& origin, const YAML::Node& node);
+// A plug-in's options as JSON; `key` names them in errors.
+Result<std::string> ReadOptions(const Origin& origin, std::string_view key, const YAML::Node& node);
+
+}  // namespace snug::repository
