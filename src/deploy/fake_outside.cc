@@ -77,6 +77,7 @@ Result<os::ProcessId> FakeOutside::Spawn(const os::SpawnOptions& options) {
     ++spawns_;
     id = {next_pid_++, 7};
     processes_[id.pid].argv = options.argv;
+    processes_[id.pid].cgroup_dir = options.cgroup_dir;
     return {};
   }));
   return id;
@@ -197,6 +198,17 @@ os::HttpResponse FakeOutside::Answer(Process& process, const os::HttpRequest& re
   auto it = process.models.find({model, version});
   if (it != process.models.end() && it->second.state != "UNAVAILABLE") it->second = {"UNLOADING", "", 1};
   return Reply(200, "{}");
+}
+
+Result<std::string> FakeOutside::MakeCpuCgroup(const std::string& name, double cores) {
+  if (!cgroups_allowed_) return Error(Code::kPermissionDenied, "no cgroups here");
+  cgroups_["/cgroup/" + name] = cores;
+  return "/cgroup/" + name;
+}
+
+Status FakeOutside::RemoveCgroup(const std::string& directory) {
+  cgroups_.erase(directory);
+  return {};
 }
 
 }  // namespace snug::deploy

@@ -29,6 +29,7 @@ class FakeOutside : public Outside {
     bool alive = true;
     bool stubborn = false;  // ignores SIGTERM
     bool hung = false;      // does not answer
+    std::string cgroup_dir;
     uint16_t rest_port = 0;
     std::map<std::pair<std::string, int64_t>, Loaded> models;
     std::string Flag(const std::string& name) const;
@@ -49,6 +50,9 @@ class FakeOutside : public Outside {
   // Each effect fails with this probability.
   void FailWith(double probability) { failure_ = probability; }
   Rng& rng() { return rng_; }
+  // From now on cgroups can be made; their cores by directory.
+  void AllowCgroups() { cgroups_allowed_ = true; }
+  const std::map<std::string, double>& cgroups() const { return cgroups_; }
   int spawns() const { return spawns_; }
 
   TimePoint Now() override { return now_; }
@@ -65,10 +69,8 @@ class FakeOutside : public Outside {
   Result<std::vector<std::string>> ListDir(const std::string& path) override;
   void LimitLog(const std::string&) override {}
   Result<os::HttpResponse> Http(const os::HttpRequest& request) override;
-  Result<std::string> MakeCgroup(const std::string&, double) override {
-    return Error(Code::kPermissionDenied, "no cgroups here");
-  }
-  Status RemoveCgroup(const std::string&) override { return {}; }
+  Result<std::string> MakeCpuCgroup(const std::string& name, double cores) override;
+  Status RemoveCgroup(const std::string& directory) override;
 
  private:
   // Wraps an effect: counts it, fails it, crashes around it.
@@ -85,6 +87,8 @@ class FakeOutside : public Outside {
   int crash_in_ = -1;
   bool crash_after_ = false;
   double failure_ = 0;
+  bool cgroups_allowed_ = false;
+  std::map<std::string, double> cgroups_;
   Rng rng_{1};
 };
 

@@ -9,6 +9,7 @@ namespace snug::deploy {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 DesiredCopy Copy(const std::string& model, int64_t version) {
@@ -59,6 +60,20 @@ TEST_F(LocalDeployerTest, StartsAServerAndLoadsItsCopies) {
   EXPECT_EQ(server.Copy("ocr", 1)->memory_bytes, 1000u);
   EXPECT_EQ(world_.files().at("/s/servers/g1-0/models/ocr/1"), "-> /s/store/ocr/1");
   EXPECT_THAT(deployer_->Observe().warnings, SizeIs(1)) << "no cgroups: said, not fatal";
+}
+
+TEST_F(LocalDeployerTest, AServerLivesInACgroupOfItsCores) {
+  world_.AllowCgroups();
+  desired_.servers = {{"g1-0", 1.5, {}}};
+  Steps(12);
+  ASSERT_THAT(world_.cgroups(), SizeIs(1));
+  const auto& [directory, cores] = *world_.cgroups().begin();
+  EXPECT_EQ(cores, 1.5);
+  EXPECT_EQ(world_.At(deployer_->Observe().servers.at("g1-0").process.pid).cgroup_dir, directory);
+  EXPECT_THAT(deployer_->Observe().warnings, IsEmpty());
+  desired_.servers.clear();
+  Steps(12);
+  EXPECT_THAT(world_.cgroups(), IsEmpty());
 }
 
 TEST_F(LocalDeployerTest, AKilledServerComesBackWithItsCopies) {

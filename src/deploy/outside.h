@@ -47,7 +47,7 @@ class Outside {
 
   virtual Result<os::HttpResponse> Http(const os::HttpRequest& request) = 0;
 
-  virtual Result<std::string> MakeCgroup(const std::string& name, double cores) = 0;
+  virtual Result<std::string> MakeCpuCgroup(const std::string& name, double cores) = 0;
   virtual Status RemoveCgroup(const std::string& directory) = 0;
 };
 

@@ -9,7 +9,7 @@
 #include <sstream>
 
 #include "deploy/outside.h"
-#include "os/cpu_budget.h"
+#include "os/cgroup.h"
 #include "os/files.h"
 
 namespace snug::deploy {
@@ -147,8 +147,8 @@ class TheOutside final : public Outside {
 
   Result<os::HttpResponse> Http(const os::HttpRequest& request) override { return os::Fetch(request); }
 
-  Result<std::string> MakeCgroup(const std::string& name, double cores) override {
-    return os::MakeCgroup(name, cores, 0);
+  Result<std::string> MakeCpuCgroup(const std::string& name, double cores) override {
+    return os::MakeCpuCgroup(name, cores);
   }
   Status RemoveCgroup(const std::string& directory) override { return os::RemoveCgroup(directory); }
 

@@ -78,8 +78,8 @@ void ServerAgent::Halt(Goal goal) {
       log::Warning("server directory not removed", {{"server", id_}, {"why", status.text()}});
       stopped = false;
     }
-    if (!cgroup_.empty()) (void)outside_.RemoveCgroup(cgroup_);
   }
+  if (stopped) LeaveCgroup();
   Publish(stopped ? ProcessState::kStopped : ProcessState::kStopping, "");
   std::lock_guard lock(mutex_);
   gone_ = stopped && goal_ == goal;
@@ -135,14 +135,27 @@ void ServerAgent::Run(const DesiredServer& desired) {
   Publish(ProcessState::kReady, "");
 }
 
+// Tried once a run: where it is not allowed now, it will not be allowed at the next step.
+void ServerAgent::EnterCgroup(double cores) {
+  if (!options_.cgroups || cgroup_tried_) return;
+  cgroup_tried_ = true;
+  // Two platforms on one machine have servers of the same id.
+  const size_t platform = std::hash<std::string>()(options_.state_dir);
+  auto made = outside_.MakeCpuCgroup(fmt::format("snug-{:016x}-{}", platform, id_), cores);
+  if (made.ok()) cgroup_ = *made;
+  std::lock_guard lock(mutex_);
+  if (!made.ok()) warning_ = "CPU limits of servers are not enforced: " + made.status().text();
+}
+
+// One that cannot be removed (an engine's process is just ending) is found again by the next start.
+void ServerAgent::LeaveCgroup() {
+  if (!cgroup_.empty()) (void)outside_.RemoveCgroup(cgroup_);
+  cgroup_.clear();
+  cgroup_tried_ = false;
+}
+
 Command ServerAgent::MakeCommand(const DesiredServer& desired) {
-  if (options_.cgroups && !cgroup_tried_) {
-    cgroup_tried_ = true;
-    auto made = outside_.MakeCgroup("snug-" + id_, desired.cores);
-    if (made.ok()) cgroup_ = *made;
-    std::lock_guard lock(mutex_);
-    if (!made.ok()) warning_ = "CPU limits of servers are not enforced: " + made.status().text();
-  }
+  EnterCgroup(desired.cores);
   int threads =
       options_.threads > 0 ? options_.threads : std::max(1, static_cast<int>(std::ceil(desired.cores)));
   Command command;

@@ -72,6 +72,8 @@ class ServerAgent {
   Command MakeCommand(const DesiredServer& desired);
   void Run(const DesiredServer& desired);
   void Halt(Goal goal);
+  void EnterCgroup(double cores);
+  void LeaveCgroup();
   void ForgetProcess();
   bool FindPorts();
   bool Probe();

@@ -2,9 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
-
-#include "base/status.h"
 
 namespace snug::os {
 
@@ -19,10 +18,7 @@ struct CpuBudget {
 CpuBudget ReadCpuBudget();
 // The same from given files, for tests: `root` stands for /, `host_cpus` for the affinity.
 CpuBudget ReadCpuBudgetAt(const std::string& root, int host_cpus, uint64_t host_memory_bytes);
-
-// A cgroup v2 for a child: cpu.max = cores, memory.max = memory_bytes (0: no limit). PERMISSION_DENIED or
-// FAILED_PRECONDITION where the machine does not allow it: the caller goes on without and says so.
-Result<std::string> MakeCgroup(const std::string& name, double cores, uint64_t memory_bytes);
-Status RemoveCgroup(const std::string& directory);
+// Cores that the cgroup and its ancestors allow; nothing: no limit.
+std::optional<double> CpuQuotaAt(const std::string& root);
 
 }  // namespace snug::os

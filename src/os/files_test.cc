@@ -5,8 +5,6 @@
 
 #include <cstdlib>
 
-#include "os/cpu_budget.h"
-
 namespace snug::os {
 namespace {
 
@@ -49,33 +47,6 @@ TEST_F(FilesTest, SymlinksAreReplaced) {
   char target[8] = {};
   EXPECT_EQ(::readlink((dir_ + "/link").c_str(), target, sizeof target), 3);
   EXPECT_STREQ(target, "two");
-}
-
-TEST_F(FilesTest, BudgetIsTheLeastQuotaOfTheAncestors) {
-  Put("proc/self/cgroup", "0::/a/b\n");
-  Put("sys/fs/cgroup/a/cpu.max", "150000 100000\n");
-  Put("sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
-  Put("sys/fs/cgroup/a/b/memory.max", "1073741824\n");
-  CpuBudget budget = ReadCpuBudgetAt(dir_, 8, uint64_t{8} << 30);
-  EXPECT_DOUBLE_EQ(budget.cores, 1.5);
-  EXPECT_EQ(budget.threads, 2);
-  EXPECT_EQ(budget.memory_bytes, uint64_t{1} << 30);
-  EXPECT_EQ(budget.source, "cgroup quota 1.50 of 8 CPUs");
-}
-
-TEST_F(FilesTest, BudgetReadsCgroupV1) {
-  Put("proc/self/cgroup", "3:cpu,cpuacct:/x\n");
-  Put("sys/fs/cgroup/cpu/x/cpu.cfs_quota_us", "50000\n");
-  Put("sys/fs/cgroup/cpu/x/cpu.cfs_period_us", "100000\n");
-  CpuBudget budget = ReadCpuBudgetAt(dir_, 4, 1 << 20);
-  EXPECT_DOUBLE_EQ(budget.cores, 0.5);
-  EXPECT_EQ(budget.threads, 1);
-}
-
-TEST_F(FilesTest, BudgetWithoutCgroupsIsTheMachine) {
-  CpuBudget budget = ReadCpuBudgetAt(dir_, 4, 1 << 20);
-  EXPECT_DOUBLE_EQ(budget.cores, 4);
-  EXPECT_EQ(budget.memory_bytes, 1u << 20);
 }
 
 }  // namespace
