@@ -4,36 +4,23 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 
 #include "os/files.h"
 #include "os/process.h"
+#include "os/test_machine.h"
 
 namespace snug::os {
 namespace {
 
 using testing::HasSubstr;
 
-class CgroupTest : public testing::Test {
+class CgroupTest : public TestMachine {
  protected:
-  void SetUp() override {
-    root_ = testing::TempDir() + "/cgroup.XXXXXX";
-    ASSERT_NE(mkdtemp(root_.data()), nullptr);
-  }
-  void TearDown() override { std::filesystem::remove_all(root_); }
-  void Write(const std::string& path, const std::string& text) {
-    const std::filesystem::path file = root_ + path;
-    std::filesystem::create_directories(file.parent_path());
-    std::ofstream(file) << text << "\n";
-  }
   std::string Read(const std::string& path) {
     auto text = ReadFile(path);
     return text.ok() ? *text : text.status().text();
   }
-
-  std::string root_;
 };
 
 TEST_F(CgroupTest, V2EnablesTheControllerAndSetsTheQuota) {

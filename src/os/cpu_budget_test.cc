@@ -4,30 +4,16 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
+#include "os/test_machine.h"
 
 namespace snug::os {
 namespace {
 
 constexpr uint64_t kGiB = uint64_t{1} << 30;
 
-class CpuBudgetTest : public testing::Test {
+class CpuBudgetTest : public TestMachine {
  protected:
-  void SetUp() override {
-    root_ = testing::TempDir() + "/cpu_budget.XXXXXX";
-    ASSERT_NE(mkdtemp(root_.data()), nullptr);
-  }
-  void TearDown() override { std::filesystem::remove_all(root_); }
-  void Write(const std::string& path, const std::string& text) {
-    const std::filesystem::path file = root_ + path;
-    std::filesystem::create_directories(file.parent_path());
-    std::ofstream(file) << text << "\n";
-  }
   CpuBudget Read() const { return ReadCpuBudgetAt(root_, 8, 16 * kGiB); }
-
-  std::string root_;
 };
 
 TEST_F(CpuBudgetTest, WithoutCgroupsTheMachineCounts) {
