@@ -31,17 +31,20 @@ add_dictionaries() {
 }
 
 main() {
-  local onnx lines
+  local onnx lines precise
   step ocr-fetch "OCR: fetching the model and scans (35 MB)" "$root/tools/setup/requirements/ocr.txt" -- fetch_and_unpack ocr
   step ocr-onnx "OCR: ONNX with fixed shapes, OpenVINO IR" "$here/ocr_convert.py" -- original_to_onnx
   onnx=$chain
   step ocr-lines "OCR: cutting scanned pages into lines" "$here/ocr_lines.py" "$here/ocr_reading.py" -- \
     "$python" "$here/ocr_lines.py" "$packages" "$out"
   lines=$chain chain=$onnx
+  step ocr-precise "OCR: marking the layers that stay in f32 under bf16" "$here/ocr_precise.py" -- \
+    "$python" "$here/ocr_precise.py" "$out/ir/model.xml" "$out/ir_batch/model.xml"
+  precise=$chain chain=$onnx
   step ocr-tensorflow "OCR: ONNX to SavedModel (a minute)" -- onnx_to_tensorflow
   step ocr-depthwise "OCR: grouped convolutions to depthwise ones" "$here/ocr_depthwise.py" -- \
     "$python" "$here/ocr_depthwise.py" "$work/onnx2tf" "$out"
-  chain+=$lines
+  chain+=$lines$precise
   step ocr-check "OCR: comparing the engines' answers" "$here/ocr_check.py" -- "$python" "$here/ocr_check.py" "$out"
   add_dictionaries
 }
