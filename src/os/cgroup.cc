@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <sstream>
 
@@ -16,6 +17,10 @@ namespace {
 
 constexpr int64_t kPeriodUs = 100'000;
 constexpr int64_t kQuotaUsMin = 1'000;  // the kernel's own
+
+int64_t QuotaUs(double cores) {
+  return std::max(kQuotaUsMin, static_cast<int64_t>(cores * kPeriodUs));
+}
 
 // A control file takes one write of the whole value.
 Status WriteControl(const std::string& path, const std::string& value) {
@@ -42,13 +47,21 @@ Status EnableCpuV2(const std::string& parent) {
   return WriteControl(path, "+cpu");
 }
 
-Status SetQuotaV2(const std::string& directory, int64_t quota_us) {
-  return WriteControl(directory + "/cpu.max", fmt::format("{} {}", quota_us, kPeriodUs));
+// A group weighs as much as one process unless told otherwise: a busy server of four cores would get a fourth
+// of what it gets without a group. So its weight is that of a process for each core.
+Status LimitV2(const std::string& directory, double cores) {
+  constexpr double kWeightOfProcess = 100;
+  const int64_t weight = std::clamp<int64_t>(std::lround(cores * kWeightOfProcess), 1, 10'000);
+  SNUG_RETURN_IF_ERROR(WriteControl(directory + "/cpu.weight", fmt::format("{}", weight)));
+  return WriteControl(directory + "/cpu.max", fmt::format("{} {}", QuotaUs(cores), kPeriodUs));
 }
 
-Status SetQuotaV1(const std::string& directory, int64_t quota_us) {
+Status LimitV1(const std::string& directory, double cores) {
+  constexpr double kSharesOfProcess = 1024;
+  const int64_t shares = std::clamp<int64_t>(std::lround(cores * kSharesOfProcess), 2, 262'144);
+  SNUG_RETURN_IF_ERROR(WriteControl(directory + "/cpu.shares", fmt::format("{}", shares)));
   SNUG_RETURN_IF_ERROR(WriteControl(directory + "/cpu.cfs_period_us", fmt::format("{}", kPeriodUs)));
-  return WriteControl(directory + "/cpu.cfs_quota_us", fmt::format("{}", quota_us));
+  return WriteControl(directory + "/cpu.cfs_quota_us", fmt::format("{}", QuotaUs(cores)));
 }
 
 }  // namespace
@@ -80,8 +93,7 @@ Result<std::string> MakeCpuCgroupAt(const std::string& root, const std::string& 
   const std::string directory = (parent.ends_with('/') ? parent : parent + "/") + name;
   SNUG_RETURN_IF_ERROR(MakeDirectory(directory));
   const double allowed = std::min(cores, CpuQuotaAt(root).value_or(cores));
-  const int64_t quota_us = std::max(kQuotaUsMin, static_cast<int64_t>(allowed * kPeriodUs));
-  Status status = v2 ? SetQuotaV2(directory, quota_us) : SetQuotaV1(directory, quota_us);
+  Status status = v2 ? LimitV2(directory, allowed) : LimitV1(directory, allowed);
   if (!status.ok()) {
     ::rmdir(directory.c_str());
     return status;

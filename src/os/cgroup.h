@@ -13,9 +13,10 @@ namespace snug::os {
 // The cgroup of this process for a controller, below the mount: "/slice/pod".
 std::string OwnCgroup(const std::string& root, std::string_view controller);
 
-// Makes (or finds) a cgroup below our own and sets its quota; returns its directory, for SpawnOptions. More
-// than our own quota is cut to that: the kernel refuses it. `name` has no slash. FAILED_PRECONDITION or
-// PERMISSION_DENIED where the machine does not allow it: the caller goes on without and says so.
+// Makes (or finds) a cgroup below our own and sets its quota, and its weight to that of a process a core;
+// returns its directory, for SpawnOptions. More than our own quota is cut to that: the kernel refuses it.
+// `name` has no slash. FAILED_PRECONDITION or PERMISSION_DENIED where the machine does not allow it: the
+// caller goes on without and says so.
 Result<std::string> MakeCpuCgroup(const std::string& name, double cores);
 Result<std::string> MakeCpuCgroupAt(const std::string& root, const std::string& name, double cores);
 

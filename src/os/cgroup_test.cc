@@ -32,6 +32,7 @@ TEST_F(CgroupTest, V2EnablesTheControllerAndSetsTheQuota) {
   EXPECT_EQ(*directory, root_ + "/sys/fs/cgroup/pod/snug-a");
   EXPECT_EQ(Read(root_ + "/sys/fs/cgroup/pod/cgroup.subtree_control"), "+cpu");
   EXPECT_EQ(Read(*directory + "/cpu.max"), "150000 100000");
+  EXPECT_EQ(Read(*directory + "/cpu.weight"), "150");
 }
 
 TEST_F(CgroupTest, V1SetsTheQuotaInTheCpuHierarchy) {
@@ -42,6 +43,7 @@ TEST_F(CgroupTest, V1SetsTheQuotaInTheCpuHierarchy) {
   EXPECT_EQ(*directory, root_ + "/sys/fs/cgroup/cpu/snug-a");
   EXPECT_EQ(Read(*directory + "/cpu.cfs_quota_us"), "25000");
   EXPECT_EQ(Read(*directory + "/cpu.cfs_period_us"), "100000");
+  EXPECT_EQ(Read(*directory + "/cpu.shares"), "256");
 }
 
 TEST_F(CgroupTest, NoMoreThanOurOwnQuota) {
