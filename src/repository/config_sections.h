@@ -12,7 +12,11 @@
 namespace snug::repository {
 
 Result<std::map<std::string, int64_t>> ReadLabels(const Origin& origin, const YAML::Node& node);
+Result<VersionPolicy> ReadVersionPolicy(const Origin& origin, const YAML::Node& node);
+Result<Swap> ReadSwap(const Origin& origin, const YAML::Node& node);
 Result<BatchingConfig> ReadBatching(const Origin& origin, const YAML::Node& node);
+Result<LimitsConfig> ReadLimits(const Origin& origin, const YAML::Node& node);
+Result<CacheConfig> ReadCache(const Origin& origin, const YAML::Node& node);
 // A plug-in's options as JSON; `key` names them in errors.
 Result<std::string> ReadOptions(const Origin& origin, std::string_view key, const YAML::Node& node);
 

@@ -17,6 +17,9 @@ inline constexpr uint64_t kModelYamlBytesMax = uint64_t{64} << 10;
 inline constexpr int kOptionDepthMax = 32;    // nesting of engine_options and parser_options
 inline constexpr int kOptionNodesMax = 4096;  // values in them, aliases expanded
 
+// A version that holds a file of this name is still being written: it is not there yet.
+inline constexpr const char* kIncompleteMarker = ".incomplete";
+
 inline constexpr int kThreadsMax = 256;
 inline constexpr int kInstancesMax = 64;
 inline constexpr int kQueueLimitMax = 65536;
@@ -25,6 +28,13 @@ inline constexpr size_t kBatchSizesMax = 32;
 inline constexpr int kBatchDelayUsMax = 1000000;
 inline constexpr size_t kPrioritiesMax = 16;
 inline constexpr int kPriorityTimeoutMsMax = 3600000;
+inline constexpr double kRequestsPerSecondMin = 0.001;
+inline constexpr double kRequestsPerSecondMax = 1e6;
+inline constexpr int kBurstMax = 1'000'000;
+inline constexpr int kConcurrentMax = 1'000'000;
+inline constexpr int kCacheMibMax = 65536;
+inline constexpr int kCacheEntriesMax = 10'000'000;
+inline constexpr int kCacheTtlSecondsMax = 30 * 24 * 3600;
 inline constexpr int kExecutionTimeoutSecondsMax = 24 * 3600;
 
 }  // namespace snug::repository

@@ -50,8 +50,12 @@ std::vector<Field> Keys(const Origin& o, ModelConfig& c) {
       IntField(o, "", "instances", kInstancesMax, c.instances),
       IntField(o, "", "execution_timeout_s", kExecutionTimeoutSecondsMax, c.execution_timeout_s),
       IntField(o, "", "queue_limit", kQueueLimitMax, c.queue_limit),
+      {"versions", [&](const N& n) { return Store(ReadVersionPolicy(o, n), c.versions); }},
+      {"swap", [&](const N& n) { return Store(ReadSwap(o, n), c.swap); }},
       {"labels", [&](const N& n) { return Store(ReadLabels(o, n), c.labels); }},
       {"batching", [&](const N& n) { return Store(ReadBatching(o, n), c.batching); }},
+      {"limits", [&](const N& n) { return Store(ReadLimits(o, n), c.limits); }},
+      {"cache", [&](const N& n) { return Store(ReadCache(o, n), c.cache); }},
   };
 }
 

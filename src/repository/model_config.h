@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "repository/version_policy.h"
 
 namespace snug::repository {
 
@@ -34,6 +35,31 @@ struct BatchingConfig {
   bool operator==(const BatchingConfig&) const = default;
 };
 
+// Key `limits`: of all versions of a model together. What is over them is refused, not queued.
+struct LimitsConfig {
+  double requests_per_second = 0;  // 0: no limit, as in what follows
+  int burst = 0;                   // requests that may come at once; 0: those of one second
+  int concurrent = 0;              // requests taken and not yet answered
+
+  bool operator==(const LimitsConfig&) const = default;
+};
+
+// Key `cache`: answers kept for requests that are the same. Of one version.
+struct CacheConfig {
+  bool on = false;
+  int mib_max = 64;
+  int entries_max = 100'000;
+  int ttl_s = 0;  // 0: as long as there is room
+
+  bool operator==(const CacheConfig&) const = default;
+};
+
+// Key `swap`: what happens while one version, or a newer copy of it, takes another's place.
+enum class Swap {
+  kAvailable,  // the new one is loaded first: both are in memory meanwhile, and requests are always answered
+  kFrugal,     // the old one goes first: never both in memory, and nobody answers meanwhile
+};
+
 // What model.yaml may say. Unknown keys are errors that name the known ones.
 struct ModelConfig {
   std::string engine = "auto";
@@ -43,10 +69,16 @@ struct ModelConfig {
   std::string parser_options_json = "{}";  // key `parser_options`
   int threads = 1;                         // per instance
   int instances = 1;
-  int execution_timeout_s = 300;          // after which a process of its own is taken for hung and killed
-  int queue_limit = 256;                  // requests waiting for an instance before RESOURCE_EXHAUSTED
+  int execution_timeout_s = 300;  // after which a process of its own is taken for hung and killed
+  int queue_limit = 256;          // requests waiting for an instance before RESOURCE_EXHAUSTED
+  VersionPolicy versions;
+  Swap swap = Swap::kAvailable;
   std::map<std::string, int64_t> labels;  // "stable" -> 3
   BatchingConfig batching;
+  LimitsConfig limits;
+  CacheConfig cache;
+
+  bool operator==(const ModelConfig&) const = default;
 };
 
 // Parses model.yaml's text. `origin` names the file in errors ("models/ocr/model.yaml:3: unknown key …").

@@ -92,6 +92,28 @@ batching:
   EXPECT_EQ(Parse("batching: {mode: auto, rows_max: 8}")->batching.mode, Mode::kAuto);
 }
 
+TEST(ModelConfig, VersionsAndSwap) {
+  using Kind = VersionPolicy::Kind;
+  EXPECT_EQ(Parse("")->versions, VersionPolicy{});
+  EXPECT_EQ(Parse("")->swap, Swap::kAvailable);
+  EXPECT_EQ(Parse("versions: all")->versions, VersionPolicy{});
+  EXPECT_EQ(Parse("versions: latest")->versions, (VersionPolicy{Kind::kLatest, 1, {}}));
+  EXPECT_EQ(Parse("versions: {latest: 2}")->versions, (VersionPolicy{Kind::kLatest, 2, {}}));
+  EXPECT_EQ(Parse("versions: [3, 5]\nswap: frugal")->versions, (VersionPolicy{Kind::kListed, 1, {3, 5}}));
+  EXPECT_EQ(Parse("versions: labelled")->versions, (VersionPolicy{Kind::kListed, 1, {}}));
+  EXPECT_EQ(Parse("swap: frugal")->swap, Swap::kFrugal);
+}
+
+TEST(ModelConfig, LimitsAndCache) {
+  EXPECT_EQ(Parse("")->limits, LimitsConfig{});
+  EXPECT_EQ(Parse("limits: {requests_per_second: 2.5, burst: 7, concurrent: 3}")->limits,
+            (LimitsConfig{2.5, 7, 3}));
+  EXPECT_FALSE(Parse("")->cache.on);
+  EXPECT_FALSE(Parse("cache: off")->cache.on);
+  EXPECT_TRUE(Parse("cache: on")->cache.on);
+  EXPECT_EQ(Parse("cache: {mib_max: 1, entries_max: 2, ttl_s: 3}")->cache, (CacheConfig{true, 1, 2, 3}));
+}
+
 struct Bad {
   const char* yaml;
   const char* text;
@@ -127,6 +149,18 @@ TEST(ModelConfig, SaysWhatIsWrongAndWhere) {
       {"engine_options: {a: 1, a: 2}", "engine_options: a is given twice"},
       {"engine_options: {a: inf}", "cannot be said in JSON"},
       {"engine_options: {[1]: 2}", "expected a text as key"},
+      {"versions: newest", "versions: expected all, latest, {latest: 2}, labelled or a list such as [3, 5]"},
+      {"versions: {latest: 0}", "versions.latest: expected a whole number from 1 to 1000, got 0"},
+      {"versions: {oldest: 1}", "versions: unknown key \"oldest\"; known keys: latest"},
+      {"versions: [1, x]", "versions: expected a version (a positive integer), got x"},
+      {"swap: fast", "swap: expected available or frugal, got fast"},
+      {"limits: {requests_per_second: 0}",
+       "limits.requests_per_second: expected a number from 0.001 to 1000000"},
+      {"limits: {requests_per_second: nan}", "got nan"},
+      {"limits: {burst: 3}", "limits: burst has no meaning without requests_per_second"},
+      {"limits: {rps: 3}", "limits: unknown key \"rps\"; known keys: requests_per_second, burst, concurrent"},
+      {"cache: {mib_max: 65537}", "cache.mib_max: expected a whole number from 1 to 65536"},
+      {"cache: 7", "cache: expected on, off or a map, got 7"},
       {"labels: 3", "labels: expected a map from label to version"},
       {"labels: {stable: x}", "labels: stable: expected a version"},
       {"labels: {stable: -1}", "labels: stable: expected a version"},

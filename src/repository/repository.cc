@@ -64,26 +64,19 @@ std::string FirstNames(const std::vector<std::string>& names) {
   return shown == names.size() ? text : text + ", …";
 }
 
-Status AddVersion(ModelEntry& model, const std::string& name) {
-  const std::string path = model.directory + "/" + name;
-  if (!IsDigits(name) || !os::IsDirectory(path)) return {};
+Status AddVersion(std::map<int64_t, ModelVersion>& versions, const std::string& directory,
+                  const std::string& name) {
+  const std::string path = directory + "/" + name;
+  if (!IsDigits(name) || !os::IsDirectory(path) || os::Exists(path + "/" + kIncompleteMarker)) return {};
   auto version = ParseVersion(name);
   if (!version.ok()) return version.status().Annotate(path);
-  auto [at, is_new] = model.versions.emplace(*version, ModelVersion{*version, path});
+  auto [at, is_new] = versions.emplace(*version, ModelVersion{*version, path});
   if (!is_new)
     return InvalidArgument("{} and {} are both version {}: remove one", at->second.directory, path, *version);
-  if (model.versions.size() > kVersionsMax) {
-    return Error(Code::kResourceExhausted, "{}: more than {} versions", model.directory, kVersionsMax);
+  if (versions.size() > kVersionsMax) {
+    return Error(Code::kResourceExhausted, "{}: more than {} versions", directory, kVersionsMax);
   }
   return {};
-}
-
-Status ReadVersions(ModelEntry& model) {
-  SNUG_ASSIGN_OR_RETURN(std::vector<std::string> names, os::ListDir(model.directory));
-  for (const std::string& name : names) SNUG_RETURN_IF_ERROR(AddVersion(model, name));
-  if (!model.versions.empty()) return {};
-  return NotFound("{} holds no version: expected a directory named by a positive integer, as {}/1, found {}",
-                  model.directory, model.directory, FirstNames(names));
 }
 
 // `root` is resolved already.
@@ -97,7 +90,7 @@ Result<ModelEntry> ReadModelAt(const std::string& root, const std::string& name)
   SNUG_RETURN_IF_ERROR(CheckInside(model.directory, root));
   SNUG_ASSIGN_OR_RETURN(model.directory, Resolve(model.directory));
   SNUG_ASSIGN_OR_RETURN(model.config, ReadConfig(model.directory));
-  SNUG_RETURN_IF_ERROR(ReadVersions(model));
+  SNUG_ASSIGN_OR_RETURN(model.versions, ReadVersions(model.directory));
   return model;
 }
 
@@ -129,6 +122,15 @@ Result<int64_t> ParseVersion(std::string_view text) {
   if (whole && version >= 1 && version <= kVersionMax) return version;
   return InvalidArgument("version \"{}\": expected a whole number from 1 to {}", text.substr(0, 40),
                          kVersionMax);
+}
+
+Result<std::map<int64_t, ModelVersion>> ReadVersions(const std::string& directory) {
+  std::map<int64_t, ModelVersion> versions;
+  SNUG_ASSIGN_OR_RETURN(const std::vector<std::string> names, os::ListDir(directory));
+  for (const std::string& name : names) SNUG_RETURN_IF_ERROR(AddVersion(versions, directory, name));
+  if (!versions.empty()) return versions;
+  return NotFound("{} holds no version: expected a directory named by a positive integer, as {}/1, found {}",
+                  directory, directory, FirstNames(names));
 }
 
 Result<ModelEntry> ReadModel(const std::string& root, const std::string& name) {

@@ -33,6 +33,9 @@ Status CheckModelName(std::string_view name);
 // "3", "00000003"; INVALID_ARGUMENT for anything else, 0, or a number over 2^53.
 Result<int64_t> ParseVersion(std::string_view text);
 
+// The versions in a directory. NOT_FOUND when it holds none. One that is still being written (it holds a file
+// kIncompleteMarker) is not there yet.
+Result<std::map<int64_t, ModelVersion>> ReadVersions(const std::string& directory);
 // Reads models/NAME. NOT_FOUND when there is no such directory or it holds no version.
 Result<ModelEntry> ReadModel(const std::string& root, const std::string& name);
 

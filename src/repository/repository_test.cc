@@ -48,6 +48,15 @@ TEST(ReadModel, FindsVersionsInOrderAndIgnoresTheRest) {
   EXPECT_EQ(model->config.engine, "auto");
 }
 
+TEST(ReadModel, AVersionBeingWrittenIsNotThereYet) {
+  TestDir dir;
+  dir.MakeDir("ocr/1");
+  dir.Write("ocr/2/.incomplete");
+  EXPECT_THAT(ReadModel(dir.path(), "ocr")->versions, ElementsAre(Key(1)));
+  std::filesystem::remove(dir / "ocr/2/.incomplete");
+  EXPECT_THAT(ReadModel(dir.path(), "ocr")->versions, ElementsAre(Key(1), Key(2)));
+}
+
 TEST(ReadModel, ReadsModelYaml) {
   TestDir dir;
   dir.MakeDir("ocr/1");

@@ -67,9 +67,32 @@ Result<int> ReadInt(const Origin& origin, std::string_view key, const YAML::Node
   return origin.At(node.Mark(), "{}: expected a whole number from 1 to {}, got {}", key, max, Describe(node));
 }
 
+namespace {
+
+Result<double> ReadNumber(const Origin& origin, std::string_view key, const YAML::Node& node, double min,
+                          double max) {
+  if (IsPlain(node)) {
+    if (auto value = ParseWhole<double>(node.Scalar()); value && *value >= min && *value <= max)
+      return *value;
+  }
+  return origin.At(node.Mark(), "{}: expected a number from {} to {}, got {}", key, min, max, Describe(node));
+}
+
+std::string KeyPath(std::string_view path, std::string_view name) {
+  return path.empty() ? std::string(name) : fmt::format("{}.{}", path, name);
+}
+
+}  // namespace
+
+Field NumberField(const Origin& origin, std::string_view path, std::string_view name, double min, double max,
+                  double& to) {
+  return {name, [&origin, key = KeyPath(path, name), min, max, &to](const YAML::Node& node) {
+            return Store(ReadNumber(origin, key, node, min, max), to);
+          }};
+}
+
 Field IntField(const Origin& origin, std::string_view path, std::string_view name, int max, int& to) {
-  std::string key = path.empty() ? std::string(name) : fmt::format("{}.{}", path, name);
-  return {name, [&origin, key = std::move(key), max, &to](const YAML::Node& node) {
+  return {name, [&origin, key = KeyPath(path, name), max, &to](const YAML::Node& node) {
             return Store(ReadInt(origin, key, node, max), to);
           }};
 }

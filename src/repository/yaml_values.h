@@ -70,4 +70,8 @@ Result<int> ReadInt(const Origin& origin, std::string_view key, const YAML::Node
 // The key `name` of the map `path` ("": of the document): an integer that goes into `to`.
 Field IntField(const Origin& origin, std::string_view path, std::string_view name, int max, int& to);
 
+// The same for a number from `min` to `max`.
+Field NumberField(const Origin& origin, std::string_view path, std::string_view name, double min, double max,
+                  double& to);
+
 }  // namespace snug::repository

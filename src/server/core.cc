@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "os/process.h"
+#include "serving/model_limits.h"
 
 namespace snug::server {
 
@@ -21,6 +22,13 @@ TimePoint WithTimeout(TimePoint deadline, TimePoint arrival, int64_t timeout_us)
 int PriorityOf(int64_t parameter) {
   constexpr int64_t kLowest = 1000;  // beyond all that a model has
   return static_cast<int>(std::clamp<int64_t>(parameter, 0, kLowest));
+}
+
+net::Response ErrorAnswer(const Status& status) {
+  net::Response answer = net::ErrorResponse(status);
+  if (status.code() == Code::kResourceExhausted)
+    answer.headers.emplace_back("Retry-After", std::to_string(serving::RetryAfterSeconds(status)));
+  return answer;
 }
 
 std::string PlatformName(const serving::ModelDescription& model) {

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/status.h"
+#include "net/http_server.h"
 #include "serving/model_manager.h"
 
 namespace snug::server {
@@ -39,6 +40,9 @@ Status CheckControl(const Core& core);
 TimePoint WithTimeout(TimePoint deadline, TimePoint arrival, int64_t timeout_us);
 // The parameter `priority`: 1 is the highest; none, 0 and less than that: the model's default.
 int PriorityOf(int64_t parameter);
+
+// A REST answer of the error; where the client may come again (429), Retry-After says when.
+net::Response ErrorAnswer(const Status& status);
 
 // KServe's platform of a model: "snug_openvino".
 std::string PlatformName(const serving::ModelDescription& model);

@@ -117,6 +117,8 @@ void FillStatistics(const serving::ModelManager::VersionNumbers& numbers, infere
   FillDuration(executions, stats.parse_ns.value(), durations->mutable_compute_input());
   FillDuration(executions, stats.compute_ns.value(), durations->mutable_compute_infer());
   FillDuration(executions, stats.format_ns.value(), durations->mutable_compute_output());
+  FillDuration(stats.cache_hits.value(), stats.cache_hit_ns.value(), durations->mutable_cache_hit());
+  FillDuration(stats.cache_misses.value(), stats.cache_miss_ns.value(), durations->mutable_cache_miss());
 }
 
 Status ModelStatistics(Core& core, const inference::ModelStatisticsRequest& request,

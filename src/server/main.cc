@@ -24,6 +24,7 @@
 #include "server/tfs_options.h"
 #include "server/tfs_rest.h"
 #include "serving/low_priority.h"
+#include "serving/repository_watch.h"
 
 namespace snug::server {
 namespace {
@@ -122,15 +123,26 @@ void LogStart(const os::CpuBudget& budget, const Threads& threads) {
                            {"source", budget.source}});
 }
 
-void LoadModels(Core& core) {
-  if (core.explicit_control) {
+// With --control poll: the watch that goes on looking.
+std::unique_ptr<serving::RepositoryWatch> LoadModels(const ServerOptions& options, Core& core) {
+  if (options.control == Control::kExplicit) {
     core.loaded = true;
-    return;
+    return nullptr;
   }
-  core.models.LoadAll([&core](const Status& status) {
-    if (!status.ok()) log::Error("the repository cannot be read", {{"reason", status.ToString()}});
-    core.loaded = status.ok();
-  });
+  if (options.control == Control::kNone) {
+    core.models.LoadAll([&core](const Status& status) {
+      if (!status.ok()) log::Error("the repository cannot be read", {{"reason", status.ToString()}});
+      core.loaded = status.ok();
+    });
+    return nullptr;
+  }
+  serving::WatchOptions watch;
+  watch.poll = FromSeconds(options.poll_seconds);
+  watch.settle = std::max(watch.poll, Duration(serving::kSettleMin));
+  auto look = [root = options.models] { return repository::Scan(root); };
+  auto watching = std::make_unique<serving::RepositoryWatch>(watch, core.models, look);
+  watching->Look([&core](const Status&) { core.loaded = true; });
+  return watching;
 }
 
 // Signals that end the server are blocked in every thread and taken here.
@@ -165,9 +177,8 @@ int Fail(const Status& status) {
 }
 
 // The models of tensorflow_model_server's flags or config file, kept in line with their base paths.
-std::unique_ptr<TfsModels> ServeTfsModels(const TfsOptions& options, const std::string& root, int threads,
-                                          Core& core) {
-  TfsModelsOptions tfs{root, options.config_file, FromSeconds(options.config_poll_seconds),
+std::unique_ptr<TfsModels> ServeTfsModels(const TfsOptions& options, int threads, Core& core) {
+  TfsModelsOptions tfs{options.config_file, FromSeconds(options.config_poll_seconds),
                        FromSeconds(options.poll_seconds),
                        options.model_threads > 0 ? options.model_threads : threads};
   auto models = std::make_unique<TfsModels>(tfs, core.models);
@@ -189,7 +200,7 @@ int Serve(const ServerOptions& options, const TfsOptions* tfs) {
   const os::CpuBudget budget = os::ReadCpuBudget();
   const Threads threads = SplitThreads(options, budget);
   LogStart(budget, threads);
-  if (!os::IsDirectory(options.models))
+  if (tfs == nullptr && !os::IsDirectory(options.models))
     return Fail(NotFound("--models {}: no such directory", options.models));
   auto engines = MakeEngines(options, threads);
   auto parsers = parsers::ParserHost::Create(PluginDirs(options));
@@ -198,17 +209,19 @@ int Serve(const ServerOptions& options, const TfsOptions* tfs) {
   manager.cache_dir = options.cache_dir;
   manager.load_threads = static_cast<size_t>(threads.load);
   manager.cpu_threads = threads.all;
+  manager.load_retries_max = options.load_retries;
   auto models = std::make_unique<serving::ModelManager>(manager, *engines, *parsers);
-  Core core{*models, options.server_id, options.explicit_control};
+  Core core{*models, options.server_id, options.control == Control::kExplicit};
   auto grpc = StartGrpc(options, threads, budget, core);
   if (!grpc.ok()) return Fail(grpc.status());
   auto rest = StartRest(options, threads, core);
   if (!rest.ok()) return Fail(rest.status());
   std::unique_ptr<TfsModels> tfs_models;
+  std::unique_ptr<serving::RepositoryWatch> watch;
   if (tfs != nullptr)
-    tfs_models = ServeTfsModels(*tfs, options.models, threads.all, core);
+    tfs_models = ServeTfsModels(*tfs, threads.all, core);
   else
-    LoadModels(core);
+    watch = LoadModels(options, core);
   const uint16_t rest_port = *rest ? (*rest)->port() : uint16_t{0};
   Status written = WriteReadyFile(options.ready_file, (*grpc)->port(), rest_port);
   if (!written.ok()) return Fail(written);
@@ -224,20 +237,8 @@ int Serve(const ServerOptions& options, const TfsOptions* tfs) {
   Drain(**grpc, rest->get(), FromSeconds(options.drain_seconds));
   log::Info("stopped, all requests answered");
   // A load that still runs may take minutes, and nothing of it is worth waiting for.
-  if (!models->Settled() && tfs == nullptr) _exit(kExitOk);
+  if (!models->Settled()) _exit(kExitOk);
   return kExitOk;
-}
-
-// Base paths become a repository of links, which lives as long as the server.
-int ServeTfs(TfsOptions& options) {
-  const char* temporary = getenv("TMPDIR");
-  std::string pattern = std::string(temporary != nullptr ? temporary : "/tmp") + "/snug-tfs-XXXXXX";
-  if (mkdtemp(pattern.data()) == nullptr) return Fail(ErrnoError(errno, pattern));
-  options.server.models = pattern;
-  const int exit_code = Serve(options.server, &options);
-  Status removed = os::RemoveTree(pattern);
-  if (!removed.ok()) log::Warning("links are left over", {{"reason", removed.ToString()}});
-  return exit_code;
 }
 
 int Main(int argc, char** argv) {
@@ -249,7 +250,7 @@ int Main(int argc, char** argv) {
   log::Init(is_tfs ? kTfsProgram : "snug-server", tfs.server.log_level, tfs.server.log_format);
   const sigset_t signals = StopSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return is_tfs ? ServeTfs(tfs) : Serve(tfs.server, nullptr);
+  return Serve(tfs.server, is_tfs ? &tfs : nullptr);
 }
 
 }  // namespace

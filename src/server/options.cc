@@ -12,7 +12,7 @@ constexpr const char* kDescription =
 
 constexpr const char* kFooter = R"(
 A repository is a directory of models, each with numbered versions:
-  models/ocr/model.yaml        optional: engine, parser, threads, instances, queue_limit, labels
+  models/ocr/model.yaml        optional: engine, parser, threads, instances, versions, labels, …
   models/ocr/1/...             a SavedModel, an .onnx file, an .xml with its .bin, ...
 
 Examples
@@ -45,6 +45,10 @@ void AddLimits(CLI::App& app, ServerOptions& o) {
       ->check(CLI::Range(1, 1024));
   app.add_option("--load-threads", o.load_threads, "Models loaded at a time (default: half of --threads)")
       ->check(CLI::Range(1, 64));
+  app.add_option("--load-retries", o.load_retries,
+                 "How often a load is tried again that failed for what may pass")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 100));
   app.add_option("--drain-seconds", o.drain_seconds, "After SIGTERM, how long requests may take to finish")
       ->capture_default_str()
       ->check(CLI::Range(0.0, 3600.0));
@@ -69,10 +73,15 @@ int ParseCommandLine(int argc, char** argv, ServerOptions& options) {
   std::string control = "none", format = "text", level = "info";
   AddPlaces(app, options);
   AddLimits(app, options);
-  app.add_option("--control", control,
-                 "none: load the whole repository at start; explicit: by load and unload calls")
+  app.add_option(
+         "--control", control,
+         "none: load the whole repository at start; explicit: by load and unload calls; poll: as it changes")
       ->capture_default_str()
-      ->check(CLI::IsMember({"none", "explicit"}));
+      ->check(CLI::IsMember({"none", "explicit", "poll"}));
+  app.add_option("--poll-seconds", options.poll_seconds,
+                 "With --control poll: how often the repository is looked at")
+      ->capture_default_str()
+      ->check(CLI::Range(0.1, 3600.0));
   app.add_option("--log-format", format)->capture_default_str()->check(CLI::IsMember({"text", "json"}));
   app.add_option("--log-level", level)
       ->capture_default_str()
@@ -82,7 +91,8 @@ int ParseCommandLine(int argc, char** argv, ServerOptions& options) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  options.explicit_control = control == "explicit";
+  if (control == "explicit") options.control = Control::kExplicit;
+  if (control == "poll") options.control = Control::kPoll;
   options.log_format = format == "json" ? log::Format::kJson : log::Format::kText;
   options.log_level = log::LevelFromName(level);
   return -1;

@@ -11,14 +11,23 @@
 
 namespace snug::server {
 
+// How models come and go.
+enum class Control {
+  kNone,      // what is in the repository at start
+  kExplicit,  // by calls
+  kPoll,      // as the repository changes
+};
+
 struct ServerOptions {
   std::string models;
   std::string address = "127.0.0.1";
   uint16_t grpc_port = 8001;
   uint16_t rest_port = 8000;
-  bool explicit_control = false;
-  int threads = 0;       // 0: from the cgroup
-  int load_threads = 0;  // 0: half of threads
+  Control control = Control::kNone;
+  double poll_seconds = 10;  // of Control::kPoll
+  int load_retries = 2;      // of a load that failed for a reason that may pass
+  int threads = 0;           // 0: from the cgroup
+  int load_threads = 0;      // 0: half of threads
   std::string cache_dir;
   std::string plugins;
   std::string ready_file;

@@ -39,8 +39,8 @@ void WriteStatistics(JsonWriter& json, const serving::ModelManager::VersionNumbe
   WriteDuration(json, "compute_input", executions, stats.parse_ns.value());
   WriteDuration(json, "compute_infer", executions, stats.compute_ns.value());
   WriteDuration(json, "compute_output", executions, stats.format_ns.value());
-  WriteDuration(json, "cache_hit", 0, 0);
-  WriteDuration(json, "cache_miss", 0, 0);
+  WriteDuration(json, "cache_hit", stats.cache_hits.value(), stats.cache_hit_ns.value());
+  WriteDuration(json, "cache_miss", stats.cache_misses.value(), stats.cache_miss_ns.value());
   json.EndObject().Key("batch_stats").BeginArray().EndArray();
   json.Key("memory_usage").BeginArray().EndArray().EndObject();
 }

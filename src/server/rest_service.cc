@@ -37,7 +37,7 @@ net::Response Json(std::string body) {
 }
 
 void Reply(const Exchange& exchange, const Status& status) {
-  exchange.respond(net::ErrorResponse(status));
+  exchange.respond(ErrorAnswer(status));
 }
 
 void Live(Exchange& exchange) {
@@ -96,14 +96,14 @@ void ChangeModel(Exchange& exchange) {
   if (!call.ok()) return Reply(exchange, call.status());
   (exchange.core.models.*Change)(exchange.model, call->version, call->wait,
                                  [respond = exchange.respond](const Status& status) {
-                                   respond(status.ok() ? Json("{}") : net::ErrorResponse(status));
+                                   respond(status.ok() ? Json("{}") : ErrorAnswer(status));
                                  });
 }
 
 net::Response InferResponse(const RestInferRequest& request, Result<serving::InferResponse> result) {
-  if (!result.ok()) return net::ErrorResponse(result.status());
+  if (!result.ok()) return ErrorAnswer(result.status());
   auto answer = EncodeInfer(request, *std::move(result));
-  if (!answer.ok()) return net::ErrorResponse(answer.status());
+  if (!answer.ok()) return ErrorAnswer(answer.status());
   net::Response response = Json(std::move(answer->json));
   if (answer->binary.empty()) return response;
   response.content_type = "application/octet-stream";
@@ -131,7 +131,7 @@ void Infer(Exchange& exchange) {
 }
 
 net::Response PredictResponse(Result<serving::PredictResponse> result) {
-  if (!result.ok()) return net::ErrorResponse(result.status());
+  if (!result.ok()) return ErrorAnswer(result.status());
   net::Response response;
   response.body = std::move(result->payload);
   response.content_type = std::move(result->content_type);
@@ -233,7 +233,7 @@ Route FindRoute(const Segments& segments, Exchange& exchange) {
 
 net::Response MethodNotAllowed(const net::Request& request, std::string_view allowed) {
   net::Response response =
-      net::ErrorResponse(InvalidArgument("{} takes {}, not {}", request.path, allowed, request.method));
+      ErrorAnswer(InvalidArgument("{} takes {}, not {}", request.path, allowed, request.method));
   response.status = 405;
   response.headers.emplace_back("Allow", std::string(allowed));
   return response;

@@ -145,7 +145,9 @@ TEST_F(RestTest, FullQueueAndTimeout) {
   EXPECT_THAT(late.body, HasSubstr("deadline passed"));
   std::thread waiting([&] { EXPECT_EQ(post(kGood).status, 200); });
   while ((*manager_->Statistics("m", ""))[0].queue_depth == 0) std::this_thread::yield();
-  EXPECT_EQ(post(kGood).status, 429);
+  const auto refused = post(kGood);
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_THAT(refused.headers, testing::Contains(testing::Pair("retry-after", "1")));
   control_.Release();
   running.join();
   waiting.join();

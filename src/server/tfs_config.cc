@@ -10,6 +10,7 @@
 #include <climits>
 #include <set>
 
+#include "repository/limits.h"
 #include "repository/repository.h"
 
 namespace snug::server {
@@ -47,13 +48,17 @@ Status ParseText(std::string_view text, std::string_view origin, Message* messag
   return InvalidArgument("{}: not a {} in text format", origin, Message::descriptor()->name());
 }
 
-TfsVersionPolicy PolicyOf(const FileSystemStoragePathSourceConfig::ServableVersionPolicy& from) {
-  TfsVersionPolicy policy;
-  if (from.has_all()) policy.kind = TfsVersionPolicy::Kind::kAll;
-  if (from.has_latest()) policy.latest = std::max(1u, from.latest().num_versions());
+repository::VersionPolicy PolicyOf(const FileSystemStoragePathSourceConfig::ServableVersionPolicy& from) {
+  using Kind = repository::VersionPolicy::Kind;
+  repository::VersionPolicy policy{Kind::kLatest, 1, {}};
+  if (from.has_all()) policy.kind = Kind::kAll;
+  if (from.has_latest()) {
+    policy.latest = static_cast<int>(std::clamp<uint32_t>(from.latest().num_versions(), 1,
+                                                          static_cast<uint32_t>(repository::kVersionsMax)));
+  }
   if (from.has_specific()) {
-    policy.kind = TfsVersionPolicy::Kind::kSpecific;
-    policy.specific.assign(from.specific().versions().begin(), from.specific().versions().end());
+    policy.kind = Kind::kListed;
+    policy.listed.assign(from.specific().versions().begin(), from.specific().versions().end());
   }
   return policy;
 }
@@ -119,24 +124,6 @@ Result<std::vector<TfsModelConfig>> DecodeTfsConfig(std::string_view bytes) {
     return InvalidArgument("the config is not a valid ModelServerConfig of at most {} bytes",
                            kTfsConfigBytesMax);
   return ModelsOf(config);
-}
-
-std::vector<int64_t> ChooseVersions(const TfsVersionPolicy& policy, const std::vector<int64_t>& on_disk) {
-  std::vector<int64_t> chosen;
-  switch (policy.kind) {
-    case TfsVersionPolicy::Kind::kAll:
-      return on_disk;
-    case TfsVersionPolicy::Kind::kLatest:
-      chosen.assign(on_disk.end() - static_cast<ptrdiff_t>(std::min<size_t>(policy.latest, on_disk.size())),
-                    on_disk.end());
-      return chosen;
-    case TfsVersionPolicy::Kind::kSpecific:
-      std::copy_if(on_disk.begin(), on_disk.end(), std::back_inserter(chosen), [&](int64_t version) {
-        return std::find(policy.specific.begin(), policy.specific.end(), version) != policy.specific.end();
-      });
-      return chosen;
-  }
-  return chosen;
 }
 
 Result<std::string> ParseMonitoringPath(std::string_view text, std::string_view origin) {

@@ -1,4 +1,4 @@
-// TensorFlow Serving's ModelServerConfig, and what its version policies choose. Pure.
+// TensorFlow Serving's ModelServerConfig. Pure.
 #pragma once
 
 #include <cstdint>
@@ -8,24 +8,16 @@
 #include <vector>
 
 #include "base/status.h"
+#include "repository/version_policy.h"
 
 namespace snug::server {
 
 constexpr uint64_t kTfsConfigBytesMax = uint64_t{4} << 20;
 
-struct TfsVersionPolicy {
-  enum class Kind { kLatest, kAll, kSpecific };
-  Kind kind = Kind::kLatest;
-  uint32_t latest = 1;  // how many
-  std::vector<int64_t> specific;
-
-  bool operator==(const TfsVersionPolicy&) const = default;
-};
-
 struct TfsModelConfig {
   std::string name;
   std::string base_path;  // absolute; holds directories named by version
-  TfsVersionPolicy policy;
+  repository::VersionPolicy policy{repository::VersionPolicy::Kind::kLatest, 1, {}};
   std::map<std::string, int64_t> labels;
 };
 
@@ -36,9 +28,6 @@ Result<std::vector<TfsModelConfig>> ParseTfsConfig(std::string_view text, std::s
 Result<std::vector<TfsModelConfig>> DecodeTfsConfig(std::string_view bytes);
 // Of one model of the command line too: its name and an absolute path.
 Status CheckTfsModel(const TfsModelConfig& model);
-
-// Those of `on_disk` (ascending) that the policy wants, ascending.
-std::vector<int64_t> ChooseVersions(const TfsVersionPolicy& policy, const std::vector<int64_t>& on_disk);
 
 // The path of --monitoring_config_file's prometheus_config; empty when that is not enabled.
 Result<std::string> ParseMonitoringPath(std::string_view text, std::string_view origin);

@@ -13,7 +13,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using Kind = TfsVersionPolicy::Kind;
+using Policy = repository::VersionPolicy;
 
 TEST(TfsConfig, ReadsTheTextFormat) {
   auto models = ParseTfsConfig(R"(model_config_list {
@@ -27,11 +27,11 @@ TEST(TfsConfig, ReadsTheTextFormat) {
                                "models.config");
   ASSERT_TRUE(models.ok()) << models.status().ToString();
   ASSERT_EQ(models->size(), 4u);
-  EXPECT_EQ((*models)[0].policy, TfsVersionPolicy{});
-  EXPECT_THAT((*models)[1].policy.specific, ElementsAre(1, 5));
+  EXPECT_EQ((*models)[0].policy, (Policy{Policy::Kind::kLatest, 1, {}}));
+  EXPECT_THAT((*models)[1].policy.listed, ElementsAre(1, 5));
   EXPECT_EQ((*models)[1].labels.at("canary"), 5);
-  EXPECT_EQ((*models)[2].policy.latest, 2u);
-  EXPECT_EQ((*models)[3].policy.kind, Kind::kAll);
+  EXPECT_EQ((*models)[2].policy.latest, 2);
+  EXPECT_EQ((*models)[3].policy.kind, Policy::Kind::kAll);
 }
 
 TEST(TfsConfig, ErrorsSayWhere) {
@@ -48,16 +48,6 @@ TEST(TfsConfig, ErrorsSayWhere) {
       text("model_config_list { config { name: 'a' base_path: '/m' } config { name: 'a' base_path: '/m' } }"),
       HasSubstr("Illegal to list model a multiple times"));
   EXPECT_EQ(DecodeTfsConfig("\xff").status().code(), Code::kInvalidArgument);
-}
-
-TEST(TfsConfig, PoliciesChoose) {
-  const std::vector<int64_t> disk{1, 3, 7};
-  EXPECT_THAT(ChooseVersions({}, disk), ElementsAre(7));
-  EXPECT_THAT(ChooseVersions({Kind::kLatest, 2, {}}, disk), ElementsAre(3, 7));
-  EXPECT_THAT(ChooseVersions({Kind::kLatest, 9, {}}, disk), ElementsAre(1, 3, 7));
-  EXPECT_THAT(ChooseVersions({Kind::kAll, 1, {}}, disk), ElementsAre(1, 3, 7));
-  EXPECT_THAT(ChooseVersions({Kind::kSpecific, 1, {3, 4}}, disk), ElementsAre(3));
-  EXPECT_THAT(ChooseVersions({}, {}), ElementsAre());
 }
 
 TEST(TfsConfig, OtherFiles) {

@@ -28,13 +28,13 @@ net::Response Json(std::string body) {
 }
 
 void Reply(const Exchange& exchange, const Status& status) {
-  exchange.respond(net::ErrorResponse(status));
+  exchange.respond(ErrorAnswer(status));
 }
 
 net::Response Prediction(TfsFormat format, const TfsTarget& target, Result<serving::InferResponse> result) {
-  if (!result.ok()) return net::ErrorResponse(TfsError(result.status(), target));
+  if (!result.ok()) return ErrorAnswer(TfsError(result.status(), target));
   auto json = WritePredict(format, result->outputs);
-  return json.ok() ? Json(*std::move(json)) : net::ErrorResponse(json.status());
+  return json.ok() ? Json(*std::move(json)) : ErrorAnswer(json.status());
 }
 
 void Predict(Exchange& exchange) {
@@ -62,7 +62,7 @@ void Examples(Exchange& exchange, std::string_view method) {
   exchange.target.signature = body->signature;
   Evaluate(exchange.core, exchange.target, method, exchange.head, body->input,
            [respond = exchange.respond](Result<tensorflow::serving::InferenceResult> result) {
-             respond(result.ok() ? Json(WriteResult(*result)) : net::ErrorResponse(result.status()));
+             respond(result.ok() ? Json(WriteResult(*result)) : ErrorAnswer(result.status()));
            });
 }
 
@@ -169,10 +169,10 @@ void HandleModel(Exchange& exchange, Route route) {
   if (route.action != nullptr && (exchange.request.method == route.method || head))
     return route.action(exchange);
   net::Response response =
-      net::ErrorResponse(InvalidArgument("Malformed request: {} {}; known: GET /v1/models/M[/versions/V | "
-                                         "/labels/L][/metadata], POST …:predict, "
-                                         "…:classify, …:regress",
-                                         exchange.request.method, exchange.request.path));
+      ErrorAnswer(InvalidArgument("Malformed request: {} {}; known: GET /v1/models/M[/versions/V | "
+                                  "/labels/L][/metadata], POST …:predict, "
+                                  "…:classify, …:regress",
+                                  exchange.request.method, exchange.request.path));
   if (route.action != nullptr) {
     response.status = 405;
     response.headers.emplace_back("Allow", std::string(route.method));

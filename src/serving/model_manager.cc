@@ -1,13 +1,7 @@
 #include "serving/model_manager.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <utility>
-
-#include "base/log.h"
-#include "serving/loader.h"
-#include "serving/low_priority.h"
 
 namespace snug::serving {
 namespace {
@@ -17,53 +11,11 @@ constexpr int kLookupsMax = 3;
 // Versions that drain at the same time; each may wait for a long execution.
 constexpr size_t kRetirersMax = 4;
 
-// Calls `done` once all parts have reported, with the first error.
-class Gather {
- public:
-  Gather(size_t parts, ModelManager::Done done) : left_(parts), done_(std::move(done)) {}
-  void Report(const Status& status) {
-    {
-      std::lock_guard lock(mutex_);
-      if (first_.ok()) first_ = status;
-      if (--left_ > 0) return;
-    }
-    done_(first_);
-  }
-
- private:
-  std::mutex mutex_;
-  size_t left_;
-  Status first_;
-  ModelManager::Done done_;
-};
-
-// One Done that may be called `parts` times.
-ModelManager::Done SplitDone(size_t parts, ModelManager::Done done) {
-  auto gather = std::make_shared<Gather>(parts, std::move(done));
-  return [gather](const Status& status) { gather->Report(status); };
-}
-
-void Ignore(const Status&) {}
-
 bool IsNumber(std::string_view version) {
   return !version.empty() && version[0] >= '0' && version[0] <= '9';
 }
 
 }  // namespace
-
-std::string_view StateName(State state) {
-  switch (state) {
-    case State::kLoading:
-      return "LOADING";
-    case State::kReady:
-      return "READY";
-    case State::kUnloading:
-      return "UNLOADING";
-    case State::kUnavailable:
-      return "UNAVAILABLE";
-  }
-  return "UNAVAILABLE";
-}
 
 ModelManager::ModelManager(ManagerOptions options, engine::EngineHost& engines, parsers::ParserHost& parsers)
     : options_(std::move(options)),
@@ -75,6 +27,7 @@ ModelManager::ModelManager(ManagerOptions options, engine::EngineHost& engines, 
 
 ModelManager::~ModelManager() {
   control_.Stop();
+  timer_.Stop();
   loaders_.Stop();
   retirers_.Stop();
   std::vector<std::shared_ptr<Servable>> servables;
@@ -90,233 +43,21 @@ ModelManager::~ModelManager() {
   sweeper_.Stop();  // last: until then requests expire in time
 }
 
-void ModelManager::LoadAll(Done done) {
-  control_.Post([this, done = std::move(done)] {
-    auto scan = repository::Scan(options_.root);
-    if (!scan.ok()) return done(scan.status());
-    for (const auto& [name, status] : scan->broken) {
-      log::Error("a model cannot be loaded", {{"model", name}, {"reason", status.ToString()}});
-    }
-    auto part = SplitDone(scan->models.size() + 1, [done](const Status&) { done({}); });
-    for (auto& entry : scan->models) {
-      std::vector<int64_t> versions;
-      for (const auto& [number, version] : entry.versions) versions.push_back(number);
-      BeginLoad(std::move(entry), versions, true, part);
-    }
-    part({});
-  });
-}
-
-void ModelManager::Load(std::string model, std::string version, bool wait, Done done) {
-  control_.Post([this, model = std::move(model), version = std::move(version), wait, done = std::move(done)] {
-    Status name = repository::CheckModelName(model);
-    if (!name.ok()) return done(name);
-    auto entry = repository::ReadModel(options_.root, model);
-    if (!entry.ok()) return done(entry.status());
-    std::vector<int64_t> load, unload;
-    if (!version.empty()) {
-      auto number = repository::ResolveVersion(*entry, version);
-      if (!number.ok()) return done(number.status());
-      load.push_back(*number);
-    } else {
-      for (const auto& [number, unused] : entry->versions) load.push_back(number);
-      std::lock_guard lock(mutex_);
-      for (const auto& [number, unused] : models_[model].versions) {
-        if (entry->versions.count(number) == 0) unload.push_back(number);
-      }
-    }
-    BeginLoad(*std::move(entry), load, wait, done);
-    BeginUnload(model, unload, false, Ignore);
-  });
-}
-
-void ModelManager::BeginLoad(repository::ModelEntry entry, const std::vector<int64_t>& versions, bool wait,
-                             Done done) {
-  auto part = wait ? SplitDone(versions.size(), done) : Done(Ignore);
-  std::vector<LoadTask> tasks;
-  {
-    std::lock_guard lock(mutex_);
-    Model& model = models_[entry.name];
-    model.labels = entry.config.labels;
-    for (int64_t number : versions) {
-      Version& version = model.versions[number];
-      version.generation = ++generations_;
-      version.engine = entry.config.engine;
-      version.parser = entry.config.parser;
-      if (!version.servable) version.state = State::kLoading;
-      version.reason.clear();
-      tasks.push_back({entry, number, version.generation, part});
-    }
-    ChooseStandard(model);
-  }
-  for (LoadTask& task : tasks) {
-    loaders_.Post([this, task = std::move(task)]() mutable { RunLoad(std::move(task)); });
-  }
-  if (!wait) done({});
-}
-
-void ModelManager::RunLoad(LoadTask task) {
-  LowPriority low;
-  std::shared_ptr<VersionStats> stats;
-  {
-    std::lock_guard lock(mutex_);
-    auto& versions = models_[task.entry.name].versions;
-    auto found = versions.find(task.version);
-    if (found != versions.end() && found->second.generation == task.generation) stats = found->second.stats;
-  }
-  if (!stats)
-    return task.done(Status(Code::kAborted, "overtaken by a later load or unload of the same version"));
-  const TimePoint begun = options_.clock->Now();
-  LoadContext context{engines_,
-                      parsers_,
-                      options_.cache_dir,
-                      *options_.clock,
-                      [this] { sweeper_.Wake(); },
-                      options_.measure_batching};
-  std::string note;
-  auto loaded = LoadServable(context, task.entry, task.version, std::move(stats), note);
-  LowPriority::RestoreOthers(loaded.ok() ? (*loaded)->engine_process() : 0);
-  const std::string version = std::to_string(task.version);
-  if (loaded.ok()) {
-    log::Info("model ready", {{"model", task.entry.name},
-                              {"version", version},
-                              {"ms", fmt::format("{:.0f}", Seconds(options_.clock->Now() - begun) * 1e3)},
-                              {"engine", (*loaded)->info().description},
-                              {"batching", (*loaded)->batching_note()},
-                              {"note", note}});
-  } else {
-    log::Error("model not loaded",
-               {{"model", task.entry.name}, {"version", version}, {"reason", loaded.status().ToString()}});
-  }
-  const bool is_new = loaded.ok();
-  Status outcome = Publish(task, std::move(loaded), note);
-  if (is_new && outcome.ok()) WarnOfThreads(task.entry.name);
-  task.done(std::move(outcome));
-}
-
-// More threads than CPUs are no error, models are seldom busy all at once; yet it explains much when they
-// are.
-void ModelManager::WarnOfThreads(const std::string& loaded) const {
-  int threads = 0;
-  for (const VersionStatus& status : Index()) threads += status.threads;
-  if (options_.cpu_threads == 0 || threads <= options_.cpu_threads) return;
-  log::Warning("the models may keep more threads busy than the CPU budget has",
-               {{"loaded", loaded},
-                {"threads", std::to_string(threads)},
-                {"budget", std::to_string(options_.cpu_threads)}});
-}
-
-Status ModelManager::Publish(const LoadTask& task, Result<std::shared_ptr<Servable>> loaded,
-                             const std::string& note) {
-  std::shared_ptr<Servable> old;
-  Status outcome = loaded.status();
-  {
-    std::lock_guard lock(mutex_);
-    Model& model = models_[task.entry.name];
-    auto found = model.versions.find(task.version);
-    if (found == model.versions.end() || found->second.generation != task.generation) {
-      outcome = Status(Code::kAborted, "overtaken by a later load or unload of the same version");
-      if (loaded.ok()) old = *loaded;
-      if (model.versions.empty()) models_.erase(task.entry.name);
-    } else if (loaded.ok()) {
-      Version& version = found->second;
-      old = std::exchange(version.servable, *std::move(loaded));
-      version.state = State::kReady;
-      version.reason = note;
-      ChooseStandard(model);
-    } else if (found->second.servable) {
-      found->second.reason = "loading it anew failed, the copy before serves on: " + outcome.ToString();
-    } else {
-      found->second.state = State::kUnavailable;
-      found->second.reason = outcome.ToString();
-    }
-  }
-  if (old) Retire(std::move(old), Ignore);
-  return outcome;
-}
-
-void ModelManager::Unload(std::string model, std::string version, bool wait, Done done) {
-  control_.Post([this, model = std::move(model), version = std::move(version), wait, done = std::move(done)] {
-    std::vector<int64_t> versions;
-    Status status;
-    {
-      std::lock_guard lock(mutex_);
-      auto found = models_.find(model);
-      if (found == models_.end()) {
-        status = NotFound("model \"{}\" is not loaded here", model);
-      } else if (version.empty()) {
-        for (const auto& [number, unused] : found->second.versions) versions.push_back(number);
-      } else {
-        auto number = FindVersion(found->second, model, version);
-        if (number.ok()) versions.push_back(*number);
-        status = number.status();
-      }
-    }
-    if (!status.ok()) return done(status);
-    BeginUnload(model, versions, wait, done);
-  });
-}
-
-void ModelManager::BeginUnload(const std::string& model, const std::vector<int64_t>& versions, bool wait,
-                               Done done) {
-  auto part = wait ? SplitDone(versions.size() + 1, done) : Done(Ignore);
-  for (int64_t number : versions) {
-    std::shared_ptr<Servable> servable;
-    uint64_t generation = 0;
-    {
-      std::lock_guard lock(mutex_);
-      Version& version = models_[model].versions[number];
-      generation = version.generation = ++generations_;
-      version.state = State::kUnloading;
-      version.reason = "draining";
-      servable = std::exchange(version.servable, nullptr);
-      ChooseStandard(models_[model]);
-    }
-    Retire(std::move(servable), [this, model, number, generation, part](const Status& status) {
-      FinishUnload(model, number, generation);
-      part(status);
-    });
-  }
-  part({});
-  if (!wait) done({});
-}
-
-void ModelManager::FinishUnload(const std::string& name, int64_t number, uint64_t generation) {
+void ModelManager::SetModelWide(std::string_view name, const repository::ModelConfig& config) {
   std::lock_guard lock(mutex_);
   auto model = models_.find(name);
   if (model == models_.end()) return;
-  auto version = model->second.versions.find(number);
-  if (version == model->second.versions.end() || version->second.generation != generation) return;
-  model->second.versions.erase(version);
-  if (model->second.versions.empty()) models_.erase(model);
-  log::Info("model unloaded", {{"model", name}, {"version", std::to_string(number)}});
-}
-
-void ModelManager::Retire(std::shared_ptr<Servable> servable, Done done) {
-  if (servable) {
-    std::lock_guard lock(mutex_);
-    retiring_.push_back(servable);
-  }
-  retirers_.Post([this, servable = std::move(servable), done = std::move(done)]() mutable {
-    if (servable) {
-      servable->Stop();
-      {
-        std::lock_guard lock(mutex_);
-        std::erase(retiring_, servable);
-      }
-      servable.reset();
-      malloc_trim(0);  // so that the memory is the system's again, not only the allocator's
-    }
-    done({});
-  });
-}
-
-void ModelManager::SetLabels(std::string_view name, std::map<std::string, int64_t> labels) {
-  std::lock_guard lock(mutex_);
-  auto model = models_.find(name);
-  if (model == models_.end()) return;
-  model->second.labels = std::move(labels);
+  SetModelWide(name, config, model->second);
   ChooseStandard(model->second);
+}
+
+void ModelManager::SetModelWide(std::string_view name, const repository::ModelConfig& config, Model& model) {
+  model.labels = config.labels;
+  if (config.limits == repository::LimitsConfig{}) {
+    model.limits.reset();
+  } else if (!model.limits || model.limits->config() != config.limits) {
+    model.limits = std::make_shared<ModelLimits>(std::string(name), config.limits);
+  }
 }
 
 void ModelManager::ChooseStandard(Model& model) {
@@ -362,7 +103,7 @@ Status ModelManager::NotReady(std::string_view name, int64_t version, const Vers
   }
 }
 
-Result<std::shared_ptr<Servable>> ModelManager::Find(std::string_view name, std::string_view version) const {
+Result<ModelManager::Found> ModelManager::Find(std::string_view name, std::string_view version) const {
   std::lock_guard lock(mutex_);
   auto model = models_.find(name);
   if (model == models_.end()) {
@@ -371,22 +112,33 @@ Result<std::shared_ptr<Servable>> ModelManager::Find(std::string_view name, std:
     return NotFound("Request for unknown model: '{}' is not found; models here: {}", name,
                     known.empty() ? "none" : known);
   }
-  if (version.empty() && model->second.standard) return model->second.standard;
+  if (version.empty() && model->second.standard) return Found{model->second.standard, model->second.limits};
   SNUG_ASSIGN_OR_RETURN(const int64_t number, FindVersion(model->second, name, version));
   const Version& entry = model->second.versions.at(number);
   if (!entry.servable) return NotReady(name, number, entry);
-  return entry.servable;
+  return Found{entry.servable, model->second.limits};
 }
 
 template <typename Request, typename Response, typename Call>
 void ModelManager::Dispatch(Request request, Callback<Response> done, Call call) {
   for (int lookup = 0; lookup < kLookupsMax; ++lookup) {
-    auto servable = Find(request.model, request.version);
-    if (!servable.ok()) {
-      rejected_[static_cast<size_t>(servable.status().code())].Add();
-      return done(servable.status());
+    auto found = Find(request.model, request.version);
+    if (!found.ok()) {
+      rejected_[static_cast<size_t>(found.status().code())].Add();
+      return done(found.status());
     }
-    if (call(**servable, request, done)) return;
+    if (found->limits && lookup == 0) {
+      Status entered = found->limits->Enter(options_.clock->Now());
+      if (!entered.ok()) {
+        found->servable->CountLimited(request.arrival);
+        return done(std::move(entered));
+      }
+      done = [limits = found->limits, done = std::move(done)](Result<Response> answer) {
+        limits->Leave();
+        done(std::move(answer));
+      };
+    }
+    if (call(*found->servable, request, done)) return;
   }
   rejected_[static_cast<size_t>(Code::kUnavailable)].Add();
   done(Unavailable("model \"{}\" is being replaced; try again", request.model));
@@ -405,7 +157,8 @@ void ModelManager::Predict(PredictRequest request, PredictCallback done) {
 }
 
 Result<ModelDescription> ModelManager::Describe(std::string_view model, std::string_view version) const {
-  SNUG_ASSIGN_OR_RETURN(const std::shared_ptr<Servable> servable, Find(model, version));
+  SNUG_ASSIGN_OR_RETURN(const Found here, Find(model, version));
+  const std::shared_ptr<Servable>& servable = here.servable;
   ModelDescription description{
       servable->name(), servable->version(), {}, servable->config(), servable->info()};
   std::lock_guard lock(mutex_);
@@ -457,7 +210,8 @@ Result<std::vector<ModelManager::VersionNumbers>> ModelManager::Statistics(std::
     for (const auto& [number, entry] : model.versions) {
       if (only != 0 && number != only) continue;
       all.push_back({model_name, number, entry.stats, entry.servable != nullptr,
-                     entry.servable ? entry.servable->queue_depth() : 0});
+                     entry.servable ? entry.servable->queue_depth() : 0,
+                     entry.servable ? entry.servable->cache_size() : ResponseCache::Size{}});
     }
   }
   return all;

@@ -15,26 +15,29 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/status.h"
 #include "engine/engine.h"
 #include "parsers/parser_host.h"
 #include "repository/repository.h"
+#include "serving/model_limits.h"
 #include "serving/request.h"
 #include "serving/servable.h"
+#include "serving/state.h"
 #include "serving/stats.h"
 #include "serving/sweeper.h"
 #include "serving/task_pool.h"
+#include "serving/timer.h"
+#include "serving/version_plan.h"
 
 namespace snug::serving {
-
-enum class State { kLoading, kReady, kUnloading, kUnavailable };
-std::string_view StateName(State state);  // "LOADING", as KServe's repository index says it
 
 struct VersionStatus {
   std::string name;
@@ -65,6 +68,9 @@ struct ManagerOptions {
   int cpu_threads = 0;  // the process's budget; a load that takes the models past it is logged. 0: not known
   const Clock* clock = &SystemClock();
   bool measure_batching = true;  // see LoadContext
+  // Loads that failed for a reason that may pass are tried again.
+  int load_retries_max = 2;
+  BackoffBounds load_backoff{std::chrono::seconds(1), std::chrono::seconds(30), std::chrono::hours(24)};
 };
 
 class ModelManager {
@@ -75,17 +81,18 @@ class ModelManager {
   ModelManager(ManagerOptions options, engine::EngineHost& engines, parsers::ParserHost& parsers);
   ~ModelManager();  // stops: answers what is in flight, frees all models
 
-  // Loads every version of every model in the repository. `done` comes when each is READY or UNAVAILABLE; the
-  // error is the repository's own (it cannot be read), never one model's.
+  // Loads what every model's version policy wants of the repository. `done` comes when each is READY or
+  // UNAVAILABLE; the error is the repository's own (it cannot be read), never one model's.
   void LoadAll(Done done);
-  // Reads the model's directory anew and loads `version` ("" = all; then versions that are no longer there
-  // are unloaded). wait: `done` when loaded, with the first failure; else as soon as loading has begun.
+  // Reads the model's directory anew and loads `version`, or with "" all that the policy wants (the others
+  // are unloaded then). wait: `done` when loaded, with the first failure; else as soon as loading has begun.
   void Load(std::string model, std::string version, bool wait, Done done);
+  // Brings what is here of a model in line with `entry`: PlanVersions, step by step. `changed` are loaded
+  // anew. `done` when all is loaded, with the first failure; what is not wanted any more may still drain
+  // then.
+  void Align(repository::ModelEntry entry, std::set<int64_t> changed, Done done);
   // NOT_FOUND when it is not here. wait: `done` when its memory is free; else as soon as draining has begun.
   void Unload(std::string model, std::string version, bool wait, Done done);
-
-  // Labels of a model that is here, from now on; no effect for others.
-  void SetLabels(std::string_view model, std::map<std::string, int64_t> labels);
 
   // The model's default version: label "default" if it is READY, else the highest READY one.
   // NOT_FOUND: no such model or version; UNAVAILABLE: loading, unloading or failed, with the reason;
@@ -103,6 +110,7 @@ class ModelManager {
     std::shared_ptr<VersionStats> stats;
     bool ready;
     size_t queue_depth;
+    ResponseCache::Size cache;
   };
   // Of all models (`model` empty), all versions of one, or one. Errors as Describe.
   Result<std::vector<VersionNumbers>> Statistics(std::string_view model, std::string_view version) const;
@@ -122,26 +130,44 @@ class ModelManager {
   struct Model {
     std::map<std::string, int64_t> labels;
     std::map<int64_t, Version> versions;
-    std::shared_ptr<Servable> standard;  // what a request without a version gets; null: none is READY
+    std::shared_ptr<ModelLimits> limits;  // null: none
+    std::shared_ptr<Servable> standard;   // what a request without a version gets; null: none is READY
   };
   struct LoadTask {
     repository::ModelEntry entry;
     int64_t version = 0;
     uint64_t generation = 0;
     Done done;
+    int attempts = 0;
+    Backoff backoff;
   };
   using Models = std::map<std::string, Model, std::less<>>;
 
   template <typename Request, typename Response, typename Call>
   void Dispatch(Request request, Callback<Response> done, Call call);
-  Result<std::shared_ptr<Servable>> Find(std::string_view model, std::string_view version) const;
+  struct Found {
+    std::shared_ptr<Servable> servable;
+    std::shared_ptr<ModelLimits> limits;
+  };
+  Result<Found> Find(std::string_view model, std::string_view version) const;
   Result<int64_t> FindVersion(const Model& model, std::string_view name, std::string_view version) const;
   Status NotReady(std::string_view name, int64_t version, const Version& entry) const;
 
-  void BeginLoad(repository::ModelEntry entry, const std::vector<int64_t>& versions, bool wait, Done done);
+  VersionPlan Plan(const repository::ModelEntry& entry, const std::set<int64_t>& changed) const;
+  void BeginAlign(repository::ModelEntry entry, const std::set<int64_t>& changed, bool wait, Done done);
+  // `unload_first` goes before anything is loaded.
+  void BeginLoad(repository::ModelEntry entry, const std::vector<int64_t>& versions,
+                 const std::vector<int64_t>& unload_first, bool wait, Done done);
+  // Null when a later change has overtaken the load.
+  std::shared_ptr<VersionStats> StatsOf(const LoadTask& task);
   void RunLoad(LoadTask task);
+  void LoadLater(LoadTask task, const Status& failure);
   void WarnOfThreads(const std::string& loaded) const;
   Status Publish(const LoadTask& task, Result<std::shared_ptr<Servable>> loaded, const std::string& note);
+  // What holds for a model that is here whatever its versions; no effect for others.
+  void SetModelWide(std::string_view model, const repository::ModelConfig& config);
+  static void SetModelWide(std::string_view name, const repository::ModelConfig& config, Model& model);
+  void UnloadSuperseded(const repository::ModelEntry& entry);
   void BeginUnload(const std::string& model, const std::vector<int64_t>& versions, bool wait, Done done);
   void Retire(std::shared_ptr<Servable> servable, Done done);
   void FinishUnload(const std::string& model, int64_t version, uint64_t generation);
@@ -157,7 +183,8 @@ class ModelManager {
   std::vector<std::shared_ptr<Servable>> retiring_;
   std::array<Counter, 17> rejected_;  // by code: requests that found no READY version
   Sweeper sweeper_;
-  TaskPool control_{1};  // reads model directories, in the order of the calls
+  Timer timer_;
+  TaskPool control_{1};  // reads model directories and plans, in the order of the calls
   TaskPool loaders_;
   TaskPool retirers_;
 };

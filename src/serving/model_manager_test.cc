@@ -3,112 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <future>
-
-#include "os/files.h"
-#include "serving/testing/fakes.h"
+#include "serving/testing/manager_fixture.h"
 
 namespace snug::serving {
 namespace {
 
 using namespace std::chrono_literals;
 using testing::HasSubstr;
-
-// Waits for one outcome with a generous bound.
-template <typename T>
-T Get(std::future<T>& future) {
-  EXPECT_EQ(future.wait_for(30s), std::future_status::ready);
-  return future.get();
-}
-
-class ManagerTest : public testing::Test {
- protected:
-  ManagerTest() {
-    std::string pattern = testing::TempDir() + "snug_serving_XXXXXX";
-    root_ = mkdtemp(pattern.data());
-  }
-  ~ManagerTest() override {
-    control_.Release();
-    control_.HoldLoads(false);
-    manager_.reset();
-    EXPECT_EQ(control_.models(), 0) << "a model was not unloaded";
-    EXPECT_TRUE(os::RemoveTree(root_).ok());
-  }
-
-  void AddVersion(const std::string& model, int version, const std::string& yaml = "") {
-    ASSERT_TRUE(os::MakeDirs(root_ + "/" + model + "/" + std::to_string(version)).ok());
-    if (!yaml.empty()) std::ofstream(root_ + "/" + model + "/model.yaml") << yaml;
-  }
-
-  ModelManager& manager() {
-    if (!manager_) {
-      ManagerOptions options;
-      options.root = root_;
-      options.clock = &clock_;
-      options.measure_batching = false;
-      manager_ = std::make_unique<ModelManager>(options, engines_, parsers_);
-    }
-    return *manager_;
-  }
-
-  Status Load(const std::string& model, const std::string& version = "") {
-    return Wait(&ModelManager::Load, model, version);
-  }
-  Status Unload(const std::string& model, const std::string& version = "") {
-    return Wait(&ModelManager::Unload, model, version);
-  }
-  template <typename Change>
-  Status Wait(Change change, const std::string& model, const std::string& version) {
-    std::promise<Status> outcome;
-    auto future = outcome.get_future();
-    (manager().*change)(model, version, true, [&](Status status) { outcome.set_value(std::move(status)); });
-    return Get(future);
-  }
-
-  std::future<Result<InferResponse>> Infer(const std::string& model, TimePoint deadline = TimePoint::max(),
-                                           CancelFlag cancelled = nullptr, const std::string& version = "") {
-    InferRequest request;
-    request.model = model;
-    request.version = version;
-    request.arrival = clock_.Now();
-    request.deadline = deadline;
-    request.cancelled = std::move(cancelled);
-    request.inputs = {Floats("x", {1, 2}, {1, 2})};
-    auto outcome = std::make_shared<std::promise<Result<InferResponse>>>();
-    manager().Infer(std::move(request), [outcome](auto result) { outcome->set_value(std::move(result)); });
-    return outcome->get_future();
-  }
-
-  std::future<Result<PredictResponse>> Predict(const std::string& model, std::string payload,
-                                               TimePoint deadline = TimePoint::max()) {
-    PredictRequest request;
-    request.model = model;
-    request.arrival = clock_.Now();
-    request.deadline = deadline;
-    auto owner = std::make_shared<std::string>(std::move(payload));
-    request.payload = *owner;
-    request.payload_owner = owner;
-    auto outcome = std::make_shared<std::promise<Result<PredictResponse>>>();
-    manager().Predict(std::move(request), [outcome](auto result) { outcome->set_value(std::move(result)); });
-    return outcome->get_future();
-  }
-
-  VersionStatus StatusOf(const std::string& model, int64_t version) {
-    for (const VersionStatus& status : manager().Index()) {
-      if (status.name == model && status.version == version) return status;
-    }
-    return {};
-  }
-
-  std::string root_;
-  ManualClock clock_;
-  FakeControl control_;
-  FakeEngineHost engines_{control_};
-  FakeParserHost parsers_;
-  std::unique_ptr<ModelManager> manager_;
-};
 
 TEST_F(ManagerTest, WarmsUpBeforeReadyAndInfers) {
   AddVersion("m", 3, "instances: 2\n");
@@ -232,6 +133,81 @@ TEST_F(ManagerTest, QueueLimitIsNamed) {
   for (auto* future : {&running, &first, &second}) EXPECT_TRUE(Get(*future).ok());
 }
 
+TEST_F(ManagerTest, LimitsHoldForAllVersionsTogetherAndOutliveAReload) {
+  AddVersion("m", 1);
+  AddVersion("m", 2, "limits: {requests_per_second: 1, burst: 2}\n");
+  ASSERT_TRUE(Load("m").ok());
+  auto first = Infer("m", TimePoint::max(), nullptr, "1");
+  auto second = Infer("m", TimePoint::max(), nullptr, "2");
+  EXPECT_TRUE(Get(first).ok());
+  EXPECT_TRUE(Get(second).ok());
+  ASSERT_TRUE(Load("m").ok());
+  auto third = Infer("m");
+  EXPECT_THAT(Get(third).status().ToString(),
+              HasSubstr("RESOURCE_EXHAUSTED: model \"m\" takes 1 requests per second"));
+  EXPECT_EQ((*manager().Statistics("m", "2"))[0].stats->limited.value(), 1u);
+  clock_.Advance(1s);
+  auto fourth = Infer("m");
+  EXPECT_TRUE(Get(fourth).ok());
+}
+
+TEST_F(ManagerTest, ConcurrentRequestsLeaveRoomWhenTheyAreAnswered) {
+  AddVersion("m", 1, "limits: {concurrent: 1}\n");
+  ASSERT_TRUE(Load("m").ok());
+  for (int i = 0; i < 3; ++i) {
+    control_.Hold();
+    auto running = Infer("m");
+    ASSERT_TRUE(control_.WaitForRunning(1));
+    auto refused = Infer("m");
+    EXPECT_EQ(Get(refused).status().code(), Code::kResourceExhausted);
+    control_.Release();
+    EXPECT_TRUE(Get(running).ok());
+  }
+}
+
+TEST_F(ManagerTest, EqualRequestsAreAnsweredFromTheCacheOfTheirVersion) {
+  AddVersion("m", 1);
+  AddVersion("m", 2, "cache: on\nparser: pair\n");
+  ASSERT_TRUE(Load("m").ok());
+  const int warm = control_.executions();
+  auto ask = [&](const std::string& version) {
+    auto future = Infer("m", TimePoint::max(), nullptr, version);
+    auto answer = Get(future);
+    ASSERT_TRUE(answer.ok());
+    EXPECT_EQ(std::to_string(answer->version), version);
+    ASSERT_EQ(answer->outputs.size(), 2u);
+    EXPECT_EQ(static_cast<const float*>(answer->outputs[1].buffer.data())[1], 2.0f);
+  };
+  ask("1");
+  ask("1");
+  EXPECT_EQ(control_.executions(), warm + 1);
+  ask("2");
+  EXPECT_EQ(control_.executions(), warm + 2) << "never across versions";
+  for (int i = 0; i < 2; ++i) {
+    auto predicted = Predict("m", "3 4");
+    EXPECT_EQ(Get(predicted)->payload, "3 4");
+  }
+  EXPECT_EQ(control_.executions(), warm + 3);
+  const auto numbers = (*manager().Statistics("m", "1"))[0];
+  EXPECT_EQ(numbers.stats->cache_hits.value(), 1u);
+  EXPECT_EQ(numbers.stats->cache_misses.value(), 1u);
+  EXPECT_EQ(numbers.stats->Succeeded(), 2u);
+  EXPECT_EQ(numbers.cache.entries, 1u);
+  ASSERT_TRUE(Load("m", "1").ok());
+  ask("1");
+  EXPECT_GT((*manager().Statistics("m", "1"))[0].stats->cache_misses.value(), 1u) << "nor across copies";
+}
+
+TEST_F(ManagerTest, FailuresAreNotCached) {
+  AddVersion("m", 1, "cache: on\n");
+  ASSERT_TRUE(Load("m").ok());
+  control_.FailExecutions(1, Internal("once"));
+  auto bad = Infer("m");
+  EXPECT_FALSE(Get(bad).ok());
+  auto good = Infer("m");
+  EXPECT_TRUE(Get(good).ok());
+}
+
 TEST_F(ManagerTest, DeadlinePassesWhileWaiting) {
   AddVersion("m", 1);
   ASSERT_TRUE(Load("m").ok());
@@ -300,6 +276,79 @@ TEST_F(ManagerTest, ReloadServesWithTheOldCopyUntilTheNewOneIsWarm) {
   EXPECT_THAT(StatusOf("m", 1).reason, HasSubstr("the copy before serves on"));
   auto after = Infer("m");
   EXPECT_TRUE(Get(after).ok());
+}
+
+TEST_F(ManagerTest, PolicyChoosesWhatALoadWithoutVersionLoads) {
+  AddVersion("m", 1);
+  AddVersion("m", 2);
+  AddVersion("m", 3, "versions: latest\nlabels: {stable: 1}\n");
+  ASSERT_TRUE(Load("m").ok());
+  EXPECT_THAT(manager().Describe("m", "")->versions, testing::ElementsAre(1, 3));
+  EXPECT_TRUE(Load("m", "2").ok()) << "a version that is asked for is loaded";
+  AddVersion("m", 4);
+  ASSERT_TRUE(Load("m").ok());
+  EXPECT_TRUE(control_.WaitForModels(2)) << "1 and 4";
+  EXPECT_THAT(manager().Describe("m", "")->versions, testing::ElementsAre(1, 4));
+}
+
+TEST_F(ManagerTest, AvailableKeepsTheOldVersionWhenTheNewOneFails) {
+  AddVersion("m", 1, "versions: latest\n");
+  ASSERT_TRUE(Load("m").ok());
+  AddVersion("m", 2);
+  control_.FailLoads(InvalidArgument("bad file"));
+  std::promise<Status> outcome;
+  auto future = outcome.get_future();
+  manager().Align(*repository::ReadModel(root_, "m"), {},
+                  [&](Status status) { outcome.set_value(std::move(status)); });
+  EXPECT_EQ(Get(future).code(), Code::kInvalidArgument);
+  EXPECT_EQ(StatusOf("m", 1).state, State::kReady);
+  EXPECT_EQ(StatusOf("m", 2).state, State::kUnavailable);
+  auto answered = Infer("m");
+  EXPECT_EQ(Get(answered)->version, 1);
+}
+
+TEST_F(ManagerTest, FrugalNeverHoldsBothCopies) {
+  AddVersion("m", 1, "versions: latest\nswap: frugal\n");
+  ASSERT_TRUE(Load("m").ok());
+  AddVersion("m", 2);
+  control_.HoldLoads(true);
+  std::promise<Status> outcome;
+  auto future = outcome.get_future();
+  manager().Load("m", "", true, [&](Status status) { outcome.set_value(std::move(status)); });
+  EXPECT_TRUE(control_.WaitForModels(0)) << "the old version goes before the new one is loaded";
+  auto meanwhile = Infer("m");
+  EXPECT_EQ(Get(meanwhile).status().code(), Code::kUnavailable);
+  control_.HoldLoads(false);
+  EXPECT_TRUE(Get(future).ok());
+  control_.HoldLoads(true);
+  manager().Load("m", "2", false, [](const Status&) {});
+  EXPECT_TRUE(control_.WaitForModels(0)) << "a reload too";
+  control_.HoldLoads(false);
+}
+
+TEST_F(ManagerTest, LoadsAreTriedAgainWhereItMayHelp) {
+  load_retries_max_ = 2;
+  AddVersion("m", 1);
+  control_.FailLoads(Unavailable("the server elsewhere is starting"), 2);
+  EXPECT_TRUE(Load("m").ok());
+  EXPECT_EQ(control_.loads(), 3);
+  control_.FailLoads(Unavailable("the server elsewhere is gone"));
+  EXPECT_EQ(Unload("m").code(), Code::kOk);
+  EXPECT_EQ(Load("m").code(), Code::kUnavailable);
+  EXPECT_EQ(control_.loads(), 6);
+  control_.FailLoads(InvalidArgument("bad file"));
+  EXPECT_EQ(Load("m").code(), Code::kInvalidArgument);
+  EXPECT_EQ(control_.loads(), 7) << "files do not mend themselves";
+}
+
+TEST_F(ManagerTest, FilesThatChangeWhileTheyAreLoadedAreLoadedAgain) {
+  load_retries_max_ = 1;
+  AddVersion("m", 1);
+  control_.OnLoad([this] {
+    if (control_.loads() == 1) std::ofstream(root_ + "/m/1/weights") << "the second half";
+  });
+  EXPECT_TRUE(Load("m").ok());
+  EXPECT_EQ(control_.loads(), 2) << "what was loaded first is half";
 }
 
 TEST_F(ManagerTest, UnloadOvertakesALoad) {

@@ -35,6 +35,17 @@ void WriteRequests(MetricsText& text, const std::vector<Numbers>& all) {
   }
 }
 
+void WriteCache(MetricsText& text, const std::vector<Numbers>& all) {
+  Each(text, all, "snug_cache_hits_total", "counter", "Requests answered from the response cache.",
+       [](const Numbers& n) { return static_cast<double>(n.stats->cache_hits.value()); });
+  Each(text, all, "snug_cache_misses_total", "counter", "Requests that were not in the response cache.",
+       [](const Numbers& n) { return static_cast<double>(n.stats->cache_misses.value()); });
+  Each(text, all, "snug_cache_bytes", "gauge", "Memory of the response cache.",
+       [](const Numbers& n) { return static_cast<double>(n.cache.bytes); });
+  Each(text, all, "snug_cache_entries", "gauge", "Answers in the response cache.",
+       [](const Numbers& n) { return static_cast<double>(n.cache.entries); });
+}
+
 void WriteBatches(MetricsText& text, const std::vector<Numbers>& all) {
   text.Family("snug_batches_total", "counter", "Executions of batched models, by rows (at most so many).");
   for (const Numbers& numbers : all) {
@@ -73,6 +84,9 @@ void ModelManager::WriteMetrics(MetricsText& text) const {
   Each(text, all, "snug_retries_total", "counter",
        "Executions repeated because the engine's process had died.",
        [](const Numbers& n) { return static_cast<double>(n.stats->retries.value()); });
+  Each(text, all, "snug_limited_requests_total", "counter", "Requests that the model's limits refused.",
+       [](const Numbers& n) { return static_cast<double>(n.stats->limited.value()); });
+  WriteCache(text, all);
   WriteBatches(text, all);
   Each(text, all, "snug_batch_rows_total", "counter", "Rows of those batches, without padding.",
        [](const Numbers& n) { return static_cast<double>(n.stats->batch_rows.sum()); });

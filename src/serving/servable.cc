@@ -169,6 +169,7 @@ Servable::Servable(Parts parts)
       parser_(std::move(parts.parser)),
       signatures_(std::move(parts.signatures)),
       stats_(std::move(parts.stats)),
+      cache_(config_.cache.on ? std::make_shared<ResponseCache>(config_.cache) : nullptr),
       clock_(*parts.clock),
       on_wait_(std::move(parts.on_wait)),
       payloads_(static_cast<size_t>(config_.queue_limit)),
@@ -319,6 +320,7 @@ bool Servable::Infer(InferRequest& request, InferCallback& done) {
   auto wanted =
       status.ok() ? WantedOutputs(info_.outputs, request.outputs) : Result<std::vector<uint8_t>>(status);
   if (wanted.ok()) {
+    if (cache_ && AnswerFromCache(request, *wanted, done)) return true;
     auto job = std::make_unique<InferJob>(*this, *std::move(wanted));
     return RunHere(*job, request, done) || Admit(*executions_, std::move(job), request, done);
   }
@@ -328,7 +330,10 @@ bool Servable::Infer(InferRequest& request, InferCallback& done) {
 }
 
 bool Servable::Predict(PredictRequest& request, PredictCallback& done) {
-  if (parser_) return Admit(payloads_, std::make_unique<PredictJob>(*this), request, done);
+  if (parser_) {
+    if (cache_ && AnswerFromCache(request, done)) return true;
+    return Admit(payloads_, std::make_unique<PredictJob>(*this), request, done);
+  }
   stats_->Finished(Code::kFailedPrecondition, clock_.Now() - request.arrival);
   done(FailedPrecondition(
       "model \"{}\" version {} has no parser, so it takes tensors only (KServe v2 infer); name a "

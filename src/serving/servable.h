@@ -30,6 +30,7 @@
 #include "repository/repository.h"
 #include "serving/batch_plan.h"
 #include "serving/request.h"
+#include "serving/response_cache.h"
 #include "serving/stats.h"
 #include "serving/turn.h"
 #include "serving/work_queue.h"
@@ -91,6 +92,9 @@ class Servable {
   int64_t engine_process() const { return engine_process_; }
   // Requests that wait for an instance or a parse thread.
   size_t queue_depth() const { return payloads_.size() + executions_->size(); }
+  ResponseCache::Size cache_size() const;
+  // A request that the model's limits refused.
+  void CountLimited(TimePoint arrival);
   // How its requests are batched, or why not; empty: nothing to tell.
   const std::string& batching_note() const { return batching_note_; }
 
@@ -108,6 +112,11 @@ class Servable {
   // Executes the job here and now when the model is quick and an instance is free; else touches nothing.
   bool RunHere(InferJob& job, InferRequest& request, InferCallback& done);
   void Work(JobQueue& queue, engine::Instance* instance, Turn* turn);
+  // True: answered. Else `done` also keeps the answer that comes for the next time.
+  template <typename Response>
+  bool AnswerFromCache(const CacheKey& key, TimePoint arrival, Callback<Response>& done);
+  bool AnswerFromCache(const InferRequest& request, const std::vector<uint8_t>& wanted, InferCallback& done);
+  bool AnswerFromCache(const PredictRequest& request, PredictCallback& done);
   // The servable of the request's signature: this one, one of signatures_, or FAILED_PRECONDITION.
   Result<Servable*> ForSignature(const std::string& signature);
   void Started(const Job& job);
@@ -140,6 +149,7 @@ class Servable {
   std::unique_ptr<parsers::Parser> parser_;
   const std::map<std::string, std::shared_ptr<Servable>> signatures_;
   const std::shared_ptr<VersionStats> stats_;
+  const std::shared_ptr<ResponseCache> cache_;  // null: off
   const Clock& clock_;
   const std::function<void()> on_wait_;         // see Parts
   WorkQueue payloads_;                          // to be parsed

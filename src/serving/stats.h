@@ -41,6 +41,9 @@ struct VersionStats {
   RowsHistogram batch_rows;  // only of a model that is batched, without padding
   Counter padding_rows;
   Counter batches_split;  // that failed as a whole, and were executed one by one
+  Counter limited;        // refused by model.yaml's limits
+  Counter cache_hits, cache_misses;
+  Counter cache_hit_ns, cache_miss_ns;  // of looking it up
   std::atomic<int64_t> in_flight{0};
   std::atomic<uint64_t> memory_bytes{0};
   std::atomic<int> threads{0};                // that its instances may keep busy together
@@ -51,6 +54,10 @@ struct VersionStats {
     request_latency.Observe(latency);
     (code == Code::kOk ? success_ns : failure_ns)
         .Add(static_cast<uint64_t>(latency.count() > 0 ? latency.count() : 0));
+  }
+  void CountCache(bool hit, Duration took) {
+    (hit ? cache_hits : cache_misses).Add();
+    (hit ? cache_hit_ns : cache_miss_ns).Add(static_cast<uint64_t>(took.count() > 0 ? took.count() : 0));
   }
   uint64_t Succeeded() const { return requests[0].value(); }
   uint64_t Failed() const {

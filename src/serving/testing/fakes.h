@@ -1,6 +1,7 @@
 // An engine and a parser that tests steer: they block, fail and count as told.
 #pragma once
 
+#include <climits>
 #include <condition_variable>
 #include <cstring>
 #include <functional>
@@ -50,8 +51,18 @@ class FakeControl {
       failure_ = std::move(status);
     });
   }
-  void FailLoads(Status status) {
-    Set([&] { load_failure_ = std::move(status); });
+  void FailLoads(Status status, int count = INT_MAX) {
+    Set([&] {
+      load_failure_ = std::move(status);
+      load_failures_ = count;
+    });
+  }
+  // Called within each load.
+  void OnLoad(std::function<void()> on_load) {
+    Set([&] { on_load_ = std::move(on_load); });
+  }
+  int loads() const {
+    return Get([this] { return loads_; });
   }
   void HoldLoads(bool held) {
     Set([&] { loads_held_ = held; });
@@ -74,6 +85,9 @@ class FakeControl {
   int models() const {
     return Get([this] { return models_; });
   }
+  bool WaitForLoads(int count) {
+    return WaitFor([&] { return loads_ == count; });
+  }
   bool WaitForModels(int count) {
     return WaitFor([&] { return models_ == count; });
   }
@@ -93,8 +107,16 @@ class FakeControl {
   }
   Status Load() {
     std::unique_lock lock(mutex_);
+    ++loads_;
+    changed_.notify_all();
     changed_.wait(lock, [&] { return !loads_held_; });
-    return load_failure_;
+    const auto on_load = on_load_;
+    const bool fails = load_failures_ > 0;
+    if (fails) --load_failures_;
+    const Status failure = fails ? load_failure_ : Status();
+    lock.unlock();
+    if (on_load) on_load();
+    return failure;
   }
   void CountModels(int by) {
     Set([&] { models_ += by; });
@@ -104,7 +126,8 @@ class FakeControl {
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   bool held_ = false, loads_held_ = false;
-  int running_ = 0, executions_ = 0, models_ = 0, failures_ = 0;
+  int running_ = 0, executions_ = 0, models_ = 0, failures_ = 0, loads_ = 0, load_failures_ = 0;
+  std::function<void()> on_load_;
   int64_t process_ = 0;
   Status failure_, load_failure_;
 };

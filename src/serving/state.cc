@@ -1,0 +1,19 @@
+#include "serving/state.h"
+
+namespace snug::serving {
+
+std::string_view StateName(State state) {
+  switch (state) {
+    case State::kLoading:
+      return "LOADING";
+    case State::kReady:
+      return "READY";
+    case State::kUnloading:
+      return "UNLOADING";
+    case State::kUnavailable:
+      return "UNAVAILABLE";
+  }
+  return "UNAVAILABLE";
+}
+
+}  // namespace snug::serving
