@@ -64,6 +64,46 @@ bool Reread(const char* begin, const char* end, Float& value) {
   return std::isfinite(wide) && std::isfinite(value);
 }
 
+// Eight characters in a register, digits as their values, the first one lowest: tensors of a megabyte of text
+// are read at this pace, not a character at a time.
+uint64_t EightCharacters(const char* at) {
+  static_assert(std::endian::native == std::endian::little);
+  uint64_t text = 0;
+  std::memcpy(&text, at, sizeof text);
+  return text ^ 0x3030303030303030;
+}
+
+// A bit in each character that is no digit; behind the first such one, in others too.
+uint64_t NoDigits(uint64_t characters) {
+  return (characters | (characters + 0x0606060606060606)) & 0xf0f0f0f0f0f0f0f0;
+}
+
+// Eight digits as a number: neighbours are joined to pairs, fours and the whole.
+uint64_t JoinDigits(uint64_t digits) {
+  digits = (digits * 10 + (digits >> 8)) & 0x00ff00ff00ff00ff;
+  digits = (digits * 100 + (digits >> 16)) & 0x0000ffff0000ffff;
+  return (digits * 10'000 + (digits >> 32)) & 0x00000000ffffffff;
+}
+
+// Moves over digits and appends them to a number; more than 19 wrap it around.
+void TakeDigits(const char*& at, const char* end, uint64_t& number) {
+  static constexpr uint64_t kTens[] = {1, 10, 100, 1'000, 10'000, 100'000, 1'000'000, 10'000'000};
+  while (end - at >= 8) {
+    const uint64_t text = EightCharacters(at);
+    const uint64_t others = NoDigits(text);
+    if (others != 0) {
+      const auto count = static_cast<unsigned>(std::countr_zero(others)) / 8;
+      if (count > 0)
+        number = number * kTens[count] + JoinDigits(text << (64 - 8 * count));  // zeros before them
+      at += count;
+      return;
+    }
+    number = number * 100'000'000 + JoinDigits(text);
+    at += 8;
+  }
+  while (at != end && IsDigit(*at)) number = number * 10 + static_cast<uint64_t>(*at++ - '0');
+}
+
 // Reads the usual decimal, "-0.12345678"; false where from_chars has to take care. As a double, digits and
 // power of ten are each exact or off by half a unit, so the quotient is off by one and a half at most: as
 // good as exact for a float, unless it lies next to the middle of two floats. For doubles only what is exact
@@ -76,17 +116,17 @@ bool ReadDecimal(const char*& at, const char* end, Float& value) {
   constexpr int kDigitsMax = kIsFloat ? 19 : 15;   // fit 64 bits; are exact
   constexpr uint64_t kMiddle = uint64_t{1} << 28;  // of the bits that a double has and a float lacks
   constexpr uint64_t kDoubtful = 2;                // units around it
-  const char* p = at;
-  const bool negative = *p == '-';
-  if (negative) ++p;
+  static constexpr double kSigns[] = {1, -1};      // a branch would be mispredicted for every other number
+  const size_t negative = *at == '-' ? 1 : 0;
+  const char* const first = at + negative;
+  const char* p = first;
   uint64_t digits = 0;
-  const char* const first = p;
-  while (p != end && IsDigit(*p)) digits = digits * 10 + static_cast<uint64_t>(*p++ - '0');
-  const auto whole = p - first;
+  while (p != end && IsDigit(*p)) digits = digits * 10 + static_cast<uint64_t>(*p++ - '0');  // mostly one
+  const auto whole = p - first - (*first == '0' ? 1 : 0);
   ptrdiff_t decimals = 0;
   if (p != end && *p == '.') {
     const char* const fraction = ++p;
-    while (p != end && IsDigit(*p)) digits = digits * 10 + static_cast<uint64_t>(*p++ - '0');
+    TakeDigits(p, end, digits);
     decimals = p - fraction;
     if (decimals == 0) return false;
   }
@@ -96,7 +136,7 @@ bool ReadDecimal(const char*& at, const char* end, Float& value) {
     const uint64_t lost = std::bit_cast<uint64_t>(wide) & (2 * kMiddle - 1);
     if (lost - (kMiddle - kDoubtful) <= 2 * kDoubtful) return false;
   }
-  value = static_cast<Float>(negative ? -wide : wide);
+  value = static_cast<Float>(wide * kSigns[negative]);
   at = p;
   return true;
 }
@@ -105,8 +145,9 @@ enum class Parsed { kYes, kNoNumber, kNoInteger, kNoFit };
 
 template <typename T>
 Parsed ParseNumber(const char*& at, const char* end, T& value) {
-  if (at == end || !(IsDigit(*at) || (*at == '-' && at + 1 != end && IsDigit(at[1]))))
-    return Parsed::kNoNumber;
+  if (at == end) return Parsed::kNoNumber;
+  const char* const first = at + (*at == '-' ? 1 : 0);
+  if (first == end || !IsDigit(*first)) return Parsed::kNoNumber;
   if constexpr (std::is_floating_point_v<T>) {
     if (ReadDecimal(at, end, value)) return Parsed::kYes;
   }

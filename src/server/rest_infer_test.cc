@@ -92,6 +92,19 @@ TEST(DecodeInfer, DecimalsAreRoundedAsStrtofAndStrtodDo) {
   }
 }
 
+TEST(DecodeInfer, OnlyDigitsAreDigits) {
+  constexpr std::string_view kGoesOn = "0123456789eE,] \n\r\t";
+  for (int code = 0; code < 256; ++code) {
+    const auto c = static_cast<char>(code);
+    if (kGoesOn.find(c) != std::string_view::npos) continue;
+    for (size_t place = 1; place <= 8; ++place) {
+      const std::string number = "0." + std::string(place, '9') + c + std::string(8, '9');
+      auto request = Decode(OneInput("FP32", "[1]", "[" + number + "]"));
+      EXPECT_FALSE(request.ok()) << number;
+    }
+  }
+}
+
 TEST(DecodeInfer, DataMayComeFirst) {
   auto request =
       Decode(R"({"inputs":[{"data":[[1],[2]],"shape":[2,1],"name":"x","datatype":"INT32"}],"id":"7"})");
