@@ -23,7 +23,7 @@ void Window::Count(Tally& tally, TimePoint sent, const std::string& error) const
   if (!error.empty()) {
     ++tally.errors;
     if (tally.first_error.empty()) tally.first_error = error;
-  } else if (sent >= begin && now <= end) {
+  } else if (now >= begin && now <= end) {  // also what was sent before: so much came out in that time
     tally.latencies_us.push_back(
         static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - sent).count()));
   }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -15,8 +16,9 @@ struct Options {
   // gRPC: a full method, "/snug.v1.Prediction/Predict"; REST: a path for POST.
   std::string path;
   bool rest = false;
-  std::string content_type = "application/octet-stream";  // REST
-  std::vector<std::string> bodies;                        // sent in turn; gRPC: serialized messages
+  std::string content_type = "application/octet-stream";     // REST
+  std::vector<std::pair<std::string, std::string>> headers;  // REST, besides
+  std::vector<std::string> bodies;                           // sent in turn; gRPC: serialized messages
   int concurrency = 1;
   int connections = 1;          // gRPC: shared by the callers; REST: one for each caller
   double warmup_seconds = 0.5;  // not counted
@@ -24,7 +26,7 @@ struct Options {
 };
 
 struct Report {
-  uint64_t requests = 0;  // answered well within the measured time
+  uint64_t requests = 0;  // answered well within the measured time, whenever they were sent
   uint64_t errors = 0;
   std::string first_error;
   double seconds = 0;
@@ -42,8 +44,7 @@ Report RunRest(const Options& options, const std::function<void()>& at_begin,
 // The value below which a share `p` (0..1) of the sorted values lies; 0 when there are none.
 double Percentile(const std::vector<uint32_t>& sorted, double p);
 
-// ---- for the two runs
-// --------------------------------------------------------------------------------------------
+// ---- for the two runs ----
 
 // One caller's results; written by one thread at a time.
 struct Tally {

@@ -37,6 +37,7 @@ class Caller {
       http::request<http::string_body> request(http::verb::post, options_.path, 11);
       request.set(http::field::host, options_.target);
       request.set(http::field::content_type, options_.content_type);
+      for (const auto& [name, value] : options_.headers) request.set(name, value);
       request.body() = options_.bodies[next_body_++ % options_.bodies.size()];
       request.prepare_payload();
       http::write(socket_, request);

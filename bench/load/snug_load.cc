@@ -1,9 +1,9 @@
 // snug-load: requests in a closed loop against a model server or a front door, and what they cost.
 //
 //   snug-load predict --target 127.0.0.1:8080 --model ocr --payload line1.png --payload line2.png -c 8
-//   --seconds 10 snug-load infer   --model tiny --input x:FP32:1,16            KServe v2 over gRPC; zeros, or
-//   :FILE behind the shape snug-load rest    --model ocr --payload line1.png             POST
-//   /v1/predict/ocr; --path for any other snug-load grpc    --path /pkg.Service/Method --payload message.bin
+//   snug-load infer --model tiny --input x:FP32:1,16      KServe v2 over gRPC; zeros, or :FILE behind the
+//   shape snug-load rest --model ocr --payload line1.png        POST /v1/predict/ocr; --path for any other
+//   snug-load grpc --path /pkg.Service/Method --payload message.bin
 //
 // --pid N (repeatable) adds the CPU time that those processes took meanwhile. --json prints one JSON object.
 // Ends with 1 when any request failed.
@@ -23,7 +23,7 @@ namespace {
 struct Arguments {
   Options load;
   std::string model = "ocr", version, content_type;
-  std::vector<std::string> payload_files, inputs;
+  std::vector<std::string> payload_files, inputs, headers;
   std::vector<pid_t> pids;
   bool json = false;
 };
@@ -100,6 +100,17 @@ Status ReadPayloads(Arguments& a) {
   return {};
 }
 
+// "Name: value"
+Status TakeHeaders(Arguments& a) {
+  for (const std::string& header : a.headers) {
+    const size_t colon = header.find(": ");
+    if (colon == 0 || colon == std::string::npos)
+      return InvalidArgument("--header {}: expected \"Name: value\"", header);
+    a.load.headers.emplace_back(header.substr(0, colon), header.substr(colon + 2));
+  }
+  return {};
+}
+
 Status Prepare(const std::string& kind, Arguments& a) {
   if (kind == "infer") {
     SNUG_ASSIGN_OR_RETURN(std::string message, InferMessage(a));
@@ -115,6 +126,7 @@ Status Prepare(const std::string& kind, Arguments& a) {
   if (kind == "rest") {
     a.load.rest = true;
     if (!a.content_type.empty()) a.load.content_type = a.content_type;
+    SNUG_RETURN_IF_ERROR(TakeHeaders(a));
     if (a.load.path.empty()) {
       a.load.path = "/v1/predict/" + a.model + (a.version.empty() ? "" : "/versions/" + a.version);
     }
@@ -207,7 +219,8 @@ int Main(int argc, char** argv) {
   app.add_subcommand("predict", "snug.v1.Prediction/Predict");
   app.add_subcommand("infer", "KServe v2 ModelInfer")
       ->add_option("--input", a.inputs, "NAME:DTYPE:D0,D1[:FILE]");
-  app.add_subcommand("rest", "POST /v1/predict/MODEL, or --path");
+  app.add_subcommand("rest", "POST /v1/predict/MODEL, or --path")
+      ->add_option("--header", a.headers, "\"Name: value\"");
   app.add_subcommand("grpc", "any unary method, --path and --payload");
   CLI11_PARSE(app, argc, argv);
   return Run(app.get_subcommands().front()->get_name(), a);
