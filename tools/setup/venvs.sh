@@ -1,18 +1,21 @@
 #!/usr/bin/env bash
 # Makes the Python environments of the build, each from a list of exact versions and hashes (requirements/NAME.txt):
 #
-#   tools/setup/venvs.sh [NAME ...]      runtime, python, convert, test; all four without a name, torch only by name
+#   tools/setup/venvs.sh [NAME ...]      runtime, python, convert, test; all four without a name, torch and peer-* only by name
 #
 #   build/venv/runtime   libraries that the engines link to, and Envoy
 #   build/venv/python    what Python models run with: numpy
 #   build/venv/convert   model converters; uses runtime's packages too
 #   build/venv/test      client libraries and pytest for the system tests
 #   build/venv/torch     LibTorch, for the torch engine (550 MB to download)
+#   build/venv/peer-*    other model servers, for benchmarks (60-130 MB to download, each)
 #
+# SNUG_VENVS: another folder than build/venv.
 # One that is up to date costs nothing; one whose list has changed, or that was interrupted, is made anew.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
+venvs=${SNUG_VENVS:-$root/build/venv}
 python=/usr/bin/python3  # Debian's own: the wheels in the lists are for its version and no other.
 
 say() { printf '[setup] %s\n' "$*"; }
@@ -38,17 +41,17 @@ install_wheels() {
 
 # convert imports TensorFlow and OpenVINO from where they are already.
 link_runtime() {
-  local -a site=("$root"/build/venv/runtime/lib/python3*/site-packages)
+  local -a site=("$venvs"/runtime/lib/python3*/site-packages)
   local -a own=("$1"/lib/python3*/site-packages)
   printf '%s\n' "${site[0]}" >"${own[0]}/snug-runtime.pth"
 }
 
 make_venv() {
-  local name=$1 dir=$root/build/venv/$1 stamp=$root/build/venv/$1/snug.stamp
-  [ -f "$here/requirements/$name.txt" ] || fail "no environment is called $name: runtime, python, convert, test or torch"
+  local name=$1 dir=$venvs/$1 stamp=$venvs/$1/snug.stamp
+  [ -f "$here/requirements/$name.txt" ] || fail "no environment is called $name: runtime, python, convert, test, torch or peer-..."
   [ "$name" != convert ] || make_venv runtime
   [ "$(cat "$stamp" 2>/dev/null)" != "$(key "$name")" ] || return 0
-  say "python environment $name: making build/venv/$name"
+  say "python environment $name: making ${dir#"$root"/}"
   mkdir -p "$root/build/logs"
   rm -rf "$dir"
   "$python" -m venv "$dir" || fail "no environment could be made: is python3-venv installed? tools/setup/packages.sh installs it"
@@ -62,8 +65,8 @@ main() {
   local name
   [ -x "$python" ] || fail "$python is missing: run tools/setup/packages.sh first"
   # One at a time: a second build in the same tree waits here instead of tearing down what the first one makes.
-  mkdir -p "$root/build/venv"
-  exec 9>"$root/build/venv/.lock"
+  mkdir -p "$venvs"
+  exec 9>"$venvs/.lock"
   flock -n 9 || { say "another run is under way: waiting for it"; flock 9; }
   [ $# -gt 0 ] || set -- runtime python convert test
   for name in "$@"; do make_venv "$name"; done
