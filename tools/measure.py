@@ -48,6 +48,18 @@ def cpu_seconds(pids):
     return total_ns / 1e9
 
 
+def pss_bytes(pids):
+    """Memory of these processes, what they share counted once: the sum of their proportional set sizes."""
+    total = 0
+    for pid in pids:
+        try:
+            rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except OSError:
+            continue  # ended meanwhile
+        total += sum(int(line.split()[1]) << 10 for line in rollup.splitlines() if line.startswith("Pss:"))
+    return total
+
+
 def percentile(values, q):
     """The q-th percentile (0-100), nearest rank."""
     ordered = sorted(values)

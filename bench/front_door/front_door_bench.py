@@ -167,7 +167,7 @@ def main():
         for kind, r in changes.items():
             print(f"{kind:<20}{r['median_ms']:>10.1f}{r['max_ms']:>10.1f}")
         tiny = ROOT / "build/models-src/tiny/ir"
-        server = ModelServer("tiny", list(tiny.iterdir()), "engine: openvino\nthreads: 1\n")
+        server = ModelServer({"tiny": (list(tiny.iterdir()), "engine: openvino\nthreads: 1\n")})
         door.publish({"tiny": [server.endpoint()]})
         ways = {"direct": (server.grpc, None), "front door": (door.url, door.envoy.pid)}
         nginx, nginx_way = start_nginx(directory, server)

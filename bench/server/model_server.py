@@ -1,4 +1,4 @@
-"""A snug-server with one model, for benchmarks: started on free ports, stopped with everything it made."""
+"""A snug-server over models that a benchmark names: started on free ports, stopped with everything it made."""
 import os
 import pathlib
 import shutil
@@ -15,27 +15,38 @@ from waiting import wait_for  # noqa: E402
 
 
 class ModelServer:
-    def __init__(self, name, files, config):
-        """`files`: paths that make up version 1; `config`: the text of model.yaml."""
+    def __init__(self, models, *options, launcher=(), wait=True):
+        """`models`: {name: (paths that make up version 1, the text of model.yaml)}; `options`: of snug-server;
+        `launcher`: a command that snug-server is run by, such as taskset; `wait`: until all models are ready."""
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="snug-bench-"))
-        version = self.directory / "models" / name / "1"
-        version.mkdir(parents=True)
-        for path in files:
-            (version / path.name).symlink_to(path)
-        (version.parent / "model.yaml").write_text(config)
+        (self.directory / "models").mkdir()
+        for name, (files, config) in models.items():
+            self.add(name, files, config)
         try:
-            self.server = ServerProcess(BUILD / "bin/snug-server", self.directory)
+            self.server = ServerProcess(BUILD / "bin/snug-server", self.directory, *options, launcher=launcher)
         except AssertionError:
             shutil.rmtree(self.directory, ignore_errors=True)
             raise
         self.pid, self.grpc_port, self.rest_port = self.server.pid, self.server.grpc_port, self.server.rest_port
         self.process = self.server.process
         try:
-            wait_for(lambda: self.process.poll() is not None or self._answers(f"/v2/models/{name}/ready"), self._log)
-            assert self.process.poll() is None, self._log()
+            for name in models if wait else ():
+                self.wait_until_ready(name)
         except AssertionError:
             self.close()
             raise
+
+    def add(self, name, files, config):
+        """Puts a model into the repository; a running server is not told."""
+        version = self.directory / "models" / name / "1"
+        version.mkdir(parents=True)
+        for path in files:
+            (version / path.name).symlink_to(path)
+        (version.parent / "model.yaml").write_text(config)
+
+    def wait_until_ready(self, name):
+        wait_for(lambda: self.process.poll() is not None or self._answers(f"/v2/models/{name}/ready"), self._log)
+        assert self.process.poll() is None, self._log()
 
     def _log(self):
         return f"the model is not ready:\n{self.server.log.read_text()[-2000:]}"
@@ -48,7 +59,11 @@ class ModelServer:
 
     @property
     def grpc(self):
-        return f"127.0.0.1:{self.grpc_port}"
+        return self.server.grpc
+
+    @property
+    def rest(self):
+        return self.server.rest
 
     def endpoint(self):
         """As the front door's driver takes it."""

@@ -46,8 +46,8 @@ def main():
     parser.add_argument("--json")
     arguments = parser.parse_args()
     # One thread an instance: independent instances give more requests a second than one wide one.
-    server = ModelServer("ocr", [MODEL, MODEL.with_suffix(".bin")],
-                         f"engine: openvino\nthreads: 1\ninstances: {arguments.threads}\n")
+    config = f"engine: openvino\nthreads: 1\ninstances: {arguments.threads}\n"
+    server = ModelServer({"ocr": ([MODEL, MODEL.with_suffix(".bin")], config)})
     rows = []
     try:
         for _ in range(arguments.rounds):

@@ -49,7 +49,7 @@ def load(pid, target, clients, seconds, *call):
 
 
 def measure_all(rounds, seconds):
-    server, echo = ModelServer("tiny", sorted(TINY.iterdir()), "engine: openvino\nthreads: 1\n"), Echo()
+    server, echo = ModelServer({"tiny": (sorted(TINY.iterdir()), "engine: openvino\nthreads: 1\n")}), Echo()
     try:
         body = server.directory / "request.json"
         body.write_text(json.dumps(REQUEST))

@@ -7,12 +7,13 @@ from waiting import wait_for
 
 
 class ServerProcess:
-    def __init__(self, program, directory, *options):
-        """Returns once the server listens; its models may still be loading. `directory` gets a log and a ready file."""
+    def __init__(self, program, directory, *options, launcher=()):
+        """Returns once the server listens; its models may still be loading. `directory` gets a log and a ready file.
+        `launcher`: a command that becomes the program, such as taskset."""
         self.log = directory / "server.log"
         self.ready_file = directory / "ready.json"
         self.ready_file.unlink(missing_ok=True)
-        command = [program, "--models", directory / "models", "--grpc-port", "0", "--rest-port", "0",
+        command = [*launcher, program, "--models", directory / "models", "--grpc-port", "0", "--rest-port", "0",
                    "--ready-file", self.ready_file, *options]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([str(part) for part in command], stderr=log, stdout=log)
