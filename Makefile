@@ -4,6 +4,7 @@
 SHELL := /bin/bash
 BUILD ?= build/release
 NINJA := ninja $(if $(JOBS),-j$(JOBS))
+PEERS := fastapi kserve mlserver litserve bentoml
 
 help: ## what there is
 	@sed -n -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -57,6 +58,11 @@ bench: build models ## the figures of docs/benchmarks.md
 	@$(NINJA) -C $(BUILD) all
 	@bench/run.sh
 
+bench-peers: build models ## snug-server beside other model servers from packages, on the same work (15 minutes)
+	@tools/setup/venvs.sh test $(PEERS:%=peer-%)
+	@$(NINJA) -C $(BUILD) all
+	@bench/server/peers.py
+
 format tidy format-check: ## clang-format and clang-tidy, with Debian's pinned versions
 	@tools/setup/packages.sh dev
 	@cmake --preset release > build/logs/configure.log 2>&1
@@ -68,4 +74,4 @@ install: build ## programs and plug-ins to PREFIX (default /usr/local)
 clean: stop ## removes build/
 	@rm -rf build
 
-.PHONY: help setup torch models build demo stop test test-fast asan tsan bench format tidy format-check install clean
+.PHONY: help setup torch models build demo stop test test-fast asan tsan bench bench-peers format tidy format-check install clean

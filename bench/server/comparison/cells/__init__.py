@@ -1,0 +1,1 @@
+"""Groups of cells: each module's run(context) gives its rows."""

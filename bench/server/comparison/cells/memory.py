@@ -1,0 +1,62 @@
+"""Memory (PSS of the process tree) and the time to the first answer; every server alone, one worker."""
+import dataclasses
+
+from ..models import MAGIKA, distinct
+from ..peers import FastApi, KServe, MlServer
+from ..rows import Row
+from ..servers import Snug
+
+COPIES = 10
+MODELS = 50
+MANY_MODELS = (FastApi, KServe)  # those that load as many in little time
+
+
+def one_model(context):
+    memory, start = {}, {}
+    for make in (Snug, *context.peers):
+        with make([MAGIKA], workers=1) as server:
+            start[server.name], memory[server.name] = server.start_seconds, server.pss_mb()
+    return memory, start
+
+
+def per_further(make, alone_mb, models):
+    """MB of each model past the first, after all have answered."""
+    with make(models, workers=1) as server:
+        return (server.pss_mb() - alone_mb) / (len(models) - 1), server.start_seconds
+
+
+def copies(context, alone):
+    models = [dataclasses.replace(MAGIKA, name=f"copy{i}") for i in range(COPIES)]
+    found = {}
+    for make in (Snug, *context.peers):
+        if make in (Snug, FastApi, KServe, MlServer):
+            found[make.name], _ = per_further(make, alone[make.name], models)
+    snug = found.pop(Snug.name)
+    return Row(f"a further copy of the same weights ({COPIES} copies of magika)", "MB", "at most 5", snug, snug <= 5, found)
+
+
+def many(context, alone):
+    models = []
+    for i in range(MODELS):
+        target = context.directory / f"many/{i}/model.onnx"
+        distinct(MAGIKA, target, i)
+        models.append(dataclasses.replace(MAGIKA, name=f"m{i}", onnx=target))
+    file_mb = MAGIKA.onnx.stat().st_size / 1e6
+    memory, start = {}, {}
+    for make in (Snug, *context.peers):
+        if make in (Snug, *MANY_MODELS):
+            memory[make.name], start[make.name] = per_further(make, alone[make.name], models)
+    snug_mb, snug_start = memory.pop(Snug.name), start.pop(Snug.name)
+    return [Row(f"{MODELS} distinct models of {file_mb:.1f} MB: start until each has answered", "s", "ready in 5",
+                snug_start, snug_start <= 5, start),
+            Row(f"{MODELS} distinct models: memory of each", "x its file", "at most 1.5", snug_mb / file_mb,
+                snug_mb / file_mb <= 1.5, {name: mb / file_mb for name, mb in memory.items()})]
+
+
+def run(context):
+    memory, start = one_model(context)
+    alone = dict(memory)
+    snug_mb, snug_start = memory.pop(Snug.name), start.pop(Snug.name)
+    return [Row("one model (magika): memory after its first answer", "MB", "at most 70", snug_mb, snug_mb <= 70, memory),
+            Row("one model: start to first answer", "s", "at most 0.7", snug_start, snug_start <= 0.7, start),
+            copies(context, alone), *many(context, alone)]

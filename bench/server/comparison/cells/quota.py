@@ -1,0 +1,81 @@
+"""Under a cgroup's quota of one CPU: threads that want to run, and the throughput of a pinned core. Needs root."""
+import contextlib
+import os
+import pathlib
+import statistics
+import threading
+
+from ..models import OCR
+from ..rows import Row
+from ..servers import Snug
+
+PERIOD_US = 100_000
+CLIENTS = 4
+SAMPLE_SECONDS = 0.005
+
+
+@contextlib.contextmanager
+def one_cpu():
+    """The command under which a program has a quota of one CPU; None where no cgroup can be made."""
+    v1, v2 = pathlib.Path("/sys/fs/cgroup/cpu"), pathlib.Path("/sys/fs/cgroup")
+    group = (v1 if v1.is_dir() else v2) / f"snug-bench-{os.getpid()}"
+    try:
+        group.mkdir()
+    except OSError:
+        yield None
+        return
+    try:
+        if v1.is_dir():
+            (group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
+            (group / "cpu.cfs_quota_us").write_text(str(PERIOD_US))
+        else:
+            (group / "cpu.max").write_text(f"{PERIOD_US} {PERIOD_US}")
+        yield ["sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh"]
+    except OSError:
+        yield None
+    finally:
+        group.rmdir()
+
+
+class RunnableThreads:
+    """Counts the server's threads that run or want to, every few milliseconds."""
+
+    def __init__(self, server):
+        self.server, self.counts, self.over = server, [], threading.Event()
+
+    def _work(self):
+        while not self.over.wait(SAMPLE_SECONDS):
+            running = 0
+            for stat in pathlib.Path(f"/proc/{self.server.root_pid}/task").glob("*/stat"):
+                with contextlib.suppress(OSError):
+                    running += stat.read_text().rsplit(")", 1)[1].split()[0] == "R"
+            self.counts.append(running)
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self._work)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
+def run(context):
+    with one_cpu() as launcher:
+        if launcher is None:
+            print("  skipped: no cgroup of the CPU controller can be made here (that takes root)")
+            return []
+        # Instances and threads are the server's own choice here: that it counts the quota is what is tested.
+        pinned = ["taskset", "-c", str(max(os.sched_getaffinity(0)))]
+        with Snug([OCR], workers=None, launcher=launcher) as limited, Snug([OCR], workers=None, launcher=pinned) as core:
+            ratios, runnable = [], []
+            for _ in range(context.rounds + 1):
+                with RunnableThreads(limited) as threads:
+                    under_quota = context.driver.run(limited, OCR, "grpc", CLIENTS, context.seconds)
+                runnable += threads.counts
+                ratios.append(under_quota.per_s / context.driver.run(core, OCR, "grpc", CLIENTS, context.seconds).per_s)
+    ratio, mean = statistics.median(ratios), statistics.mean(runnable)
+    return [Row("quota of 1 CPU: threads that run or want to, on average", "", "at most 1.05", mean, mean <= 1.05,
+                note=f"more than one in {sum(c > 1 for c in runnable) / len(runnable):.1%} of {len(runnable)} looks"),
+            Row("quota of 1 CPU: OCR's throughput against a pinned core", "ratio", "at least 0.95", ratio, ratio >= 0.95)]
