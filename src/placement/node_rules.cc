@@ -27,14 +27,14 @@ Largest LargestOf(const std::vector<NodeSpec>& nodes) {
 class RandomRule : public NodeRule {
  public:
   double Cost(const NodeLeft&, const PodSpec&, int) const override { return 0; }
-  std::string Explain(const NodeLeft&, const PodSpec&, int) const override { return "drawn at random"; }
+  std::string Explain(const NodeLeft&, const PodSpec&, int) const override { return "is drawn at random"; }
   bool IsRandom() const override { return true; }
 };
 
 class FirstFitRule : public NodeRule {
  public:
   double Cost(const NodeLeft&, const PodSpec&, int) const override { return 0; }
-  std::string Explain(const NodeLeft&, const PodSpec&, int) const override { return "the first that fits"; }
+  std::string Explain(const NodeLeft&, const PodSpec&, int) const override { return "has room"; }
 };
 
 // The node with the least left of CPU and cards afterwards, each as a part of the largest node; within the
@@ -49,7 +49,7 @@ class BestFitRule : public NodeRule {
     return cpu + cards + on_card;
   }
   std::string Explain(const NodeLeft& left, const PodSpec& pod, int) const override {
-    return fmt::format("least left afterwards: {:.1f} cores and {:.2f} cards",
+    return fmt::format("would have {:.1f} cores and {:.2f} cards left",
                        static_cast<double>(left.cpu_milli - pod.cpu_milli) / 1000,
                        (left.IdleMilli() - pod.DemandMilli()) / 1000.0);
   }
@@ -66,7 +66,7 @@ class DotProductRule : public NodeRule {
     return Product(left, pod) + (pod.IsFraction() ? left.card_milli[card] * 1e-9 : 0.0);
   }
   std::string Explain(const NodeLeft& left, const PodSpec& pod, int) const override {
-    return fmt::format("product of demand and left {:.4f}", Product(left, pod));
+    return fmt::format("has a product of demand and what is left of {:.4f}", Product(left, pod));
   }
 
  private:
@@ -86,7 +86,7 @@ class FgdRule : public NodeRule {
     return DeltaMilli(left, After(left, pod, card));
   }
   std::string Explain(const NodeLeft& left, const PodSpec& pod, int card) const override {
-    return fmt::format("fragmentation {:+.0f} milli", Cost(left, pod, card));
+    return Stranded(DeltaMilli(left, After(left, pod, card)));
   }
 
  protected:
@@ -98,6 +98,11 @@ class FgdRule : public NodeRule {
   double DeltaMilli(const NodeLeft& before, const NodeLeft& after) const {
     return static_cast<double>(fragmentation_.Of(after) - fragmentation_.Of(before)) /
            static_cast<double>(std::max<int64_t>(1, fragmentation_.pods()));
+  }
+  static std::string Stranded(double milli) {
+    if (std::abs(milli) < 5) return "would make nothing useless to typical pods";
+    return fmt::format("would make {:.2f} of a card {} to typical pods", std::abs(milli) / kCardMilli,
+                       milli > 0 ? "useless" : "useful again");
   }
 
  private:
@@ -117,9 +122,8 @@ class SnugRule : public FgdRule {
   }
   std::string Explain(const NodeLeft& left, const PodSpec& pod, int card) const override {
     NodeLeft after = After(left, pod, card);
-    return fmt::format(
-        "fragmentation {:+.0f} milli, balance of CPU to cards off by {:.1f} cores after {:.1f}",
-        DeltaMilli(left, after), CoresOff(after), CoresOff(left));
+    return fmt::format("{} and leave its CPU {:.1f} cores off the balance with its cards (now {:.1f})",
+                       Stranded(DeltaMilli(left, after)), CoresOff(after), CoresOff(left));
   }
 
  private:
@@ -141,7 +145,7 @@ class FiftyPercentRule : public NodeRule {
     return within ? 0 : std::numeric_limits<double>::infinity();
   }
   std::string Explain(const NodeLeft&, const PodSpec&, int) const override {
-    return "the first where a card stays within 50 %, or is free";
+    return "has a card that stays within 50 % or is free";
   }
 };
 

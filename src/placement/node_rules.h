@@ -18,7 +18,7 @@ class NodeRule {
   virtual ~NodeRule() = default;
   // Requires that the pod fits. `card` matters for fractions alone.
   virtual double Cost(const NodeLeft& left, const PodSpec& pod, int card) const = 0;
-  // What the cost means, for people: "fragmentation +12 milli, CPU per card off by 3 cores".
+  // What the cost means, for people, as a sentence whose subject is the node: "would have 3.0 cores left".
   virtual std::string Explain(const NodeLeft& left, const PodSpec& pod, int card) const = 0;
   // Whether every node that fits is as good as another and the seed decides.
   virtual bool IsRandom() const { return false; }

@@ -123,17 +123,28 @@ TEST(NodePackerTest, TheCacheChangesNoDecision) {
   }
 }
 
-TEST(NodePackerTest, ExplainsItself) {
-  std::vector<NodeSpec> nodes = {{"a", 4000, 64000, 1, "T4"}, {"b", 64000, 64000, 2, "T4"}};
-  std::vector<PodSpec> pods = {Fraction(500, 8000)};
-  Fragmentation fragmentation(pods);
-  auto rule = *MakeNodeRule("snug", fragmentation, nodes);
-  NodePacker packer(nodes, *rule, 1);
-  auto spot = packer.Find(pods[0]);
-  ASSERT_TRUE(spot);
-  EXPECT_EQ(packer.Explain(pods[0], *spot),
-            "node 1: fragmentation +0 milli, balance of CPU to cards off by 35.0 cores after 36.0; "
-            "1 of 2 nodes could not hold it");
+TEST(FragmentationTest, PodsThatAskForAModelNeedItsCards) {
+  PodSpec t4 = Fraction(500), any = Fraction(300);
+  t4.card_models = {"T4"};
+  Fragmentation fragmentation({t4, any, any}, {"P100", "T4"});
+  NodeLeft left = Untouched({"n", 64000, 64000, 2, ""}, 0);
+  EXPECT_EQ(fragmentation.Of(left), 2000);  // of use to two of the three
+  left.model = 1;
+  EXPECT_EQ(fragmentation.Of(left), 0);
+  left.card_milli[0] = 400;
+  EXPECT_EQ(fragmentation.Of(left), 400);
+}
+
+TEST(FragmentationTest, VeryManyCpuDemandsAreCountedInSteps) {
+  std::vector<PodSpec> typical;
+  for (int i = 1; i <= 5000; ++i) typical.push_back(Fraction(100, i));
+  Fragmentation fragmentation(typical);
+  NodeLeft left = Untouched({"n", 5000, 64000, 1, ""}, 0);
+  EXPECT_EQ(fragmentation.Of(left), 0);
+  left.cpu_milli = 0;
+  EXPECT_EQ(fragmentation.Of(left), 5000 * kCardMilli);
+  left.cpu_milli = 2500;
+  EXPECT_NEAR(static_cast<double>(fragmentation.Of(left)), 2500 * kCardMilli, 5 * kCardMilli);
 }
 
 TEST(NodeRuleTest, AnUnknownNameIsRefused) {

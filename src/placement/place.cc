@@ -9,13 +9,13 @@
 
 #include "placement/rules.h"
 #include "placement/slot.h"
+#include "placement/standing.h"
 
 namespace snug::placement {
 namespace {
 
 constexpr double kPolicyLimitMax = 4.0;
 constexpr size_t kPassedOverNamedMax = 2;  // of the groups passed over, this many are explained by name
-constexpr double kQuotaTolerance = 1e-9;
 
 uint64_t Mib(uint64_t bytes) {
   constexpr uint64_t kMib = uint64_t{1} << 20;
@@ -48,7 +48,7 @@ Status CheckGroups(const World& world) {
 class Planner {
  public:
   Planner(const World& world, const Policy& policy, const NamedRule& rule)
-      : world_(world), policy_(policy), rule_(rule) {}
+      : world_(world), policy_(policy), rule_(rule), quotas_(world.quota_shares) {}
 
   Plan Run() {
     SortWanted();
@@ -72,39 +72,26 @@ class Planner {
     });
   }
 
-  static bool IsPinned(const Wanted& wanted, const std::string& group) {
-    const auto& pinned = wanted.pinned_groups;
-    return std::find(pinned.begin(), pinned.end(), group) != pinned.end();
-  }
-
-  // Which of the groups that hold a version keep it: pinned ones first, then in the groups' order.
-  std::map<ModelVersion, std::vector<const Group*>> Holders() const {
-    std::map<ModelVersion, std::vector<const Group*>> holders;
+  StandingCopies Standing() const {
+    Holders holders;
     for (const Group& group : world_.groups) {
       if (group.state == GroupState::kFailed) continue;
-      for (const HeldCopy& copy : group.copies) holders[copy.id].push_back(&group);
+      for (const HeldCopy& copy : group.copies) holders[copy.id].push_back(group.id);
     }
-    for (auto& [id, groups] : holders) {
+    return StandingCopies(holders, [this](const ModelVersion& id) {
       auto wanted = by_id_.find(id);
-      if (wanted == by_id_.end()) continue;
-      std::stable_partition(groups.begin(), groups.end(),
-                            [&](const Group* group) { return IsPinned(*wanted->second, group->id); });
-    }
-    return holders;
+      return wanted == by_id_.end() ? CopiesWanted{}
+                                    : CopiesWanted{wanted->second->copies, wanted->second->pinned_groups};
+    });
   }
 
   void KeepWhatStands() {
-    std::set<std::pair<ModelVersion, std::string>> kept;
-    for (const auto& [id, groups] : Holders()) {
-      auto wanted = by_id_.find(id);
-      uint32_t copies = wanted == by_id_.end() ? 0 : wanted->second->copies;
-      for (size_t i = 0; i < groups.size() && i < copies; ++i) kept.insert({id, groups[i]->id});
-    }
+    StandingCopies standing = Standing();
     for (const Group& group : world_.groups) {
       if (group.state == GroupState::kFailed) continue;
       std::vector<const HeldCopy*> stays;
       for (const HeldCopy& copy : group.copies) {
-        if (kept.contains({copy.id, group.id})) {
+        if (standing.Keep(copy.id, group.id)) {
           stays.push_back(&copy);
           Keep(copy, group);
         } else {
@@ -120,16 +107,14 @@ class Planner {
     placed_[copy.id] += 1;
     memory_used_ += copy.memory_bytes;
     // What stands already counts with what it asks for now.
-    quota_used_[wanted.department] += wanted.share;
+    quotas_.Use(wanted.department, wanted.share);
     plan_.assignments.push_back({copy.id, group.id, false, false, "stands there already"});
   }
 
   void Remove(const HeldCopy& copy, const Group& group) {
-    bool known = by_id_.contains(copy.id);
+    auto wanted = by_id_.find(copy.id);
     plan_.removals.push_back(
-        {copy.id, group.id,
-         known ? fmt::format("{} copies are wanted and stand elsewhere", by_id_.at(copy.id)->copies)
-               : "no longer wanted"});
+        {copy.id, group.id, WhyRemoved(wanted == by_id_.end() ? 0 : wanted->second->copies)});
   }
 
   void PlaceMissing(const Wanted& wanted) {
@@ -143,21 +128,11 @@ class Planner {
   }
 
   bool PlaceOne(const Wanted& wanted, std::string& why_not) {
-    if (!QuotaAllows(wanted, why_not) || !MemoryAllows(wanted, 0, why_not)) return false;
+    if (!quotas_.Allow(wanted.department, wanted.share, why_not)) return false;
+    if (!MemoryAllows(wanted, 0, why_not)) return false;
     if (PlacePinned(wanted, why_not)) return true;
     if (!why_not.empty()) return false;
     return PlaceByRule(wanted, why_not) || PlaceInNewGroup(wanted, why_not);
-  }
-
-  bool QuotaAllows(const Wanted& wanted, std::string& why_not) const {
-    auto quota = world_.quota_shares.find(wanted.department);
-    if (quota == world_.quota_shares.end()) return true;
-    auto used = quota_used_.find(wanted.department);
-    double have = used == quota_used_.end() ? 0.0 : used->second;
-    if (have + wanted.share <= quota->second + kQuotaTolerance) return true;
-    why_not = fmt::format("department {} has {:.2f} cards' share and uses {:.2f}; {:.2f} more is above it",
-                          wanted.department, quota->second, have, wanted.share);
-    return false;
   }
 
   // `extra_bytes`: what comes with the copy.
@@ -257,7 +232,7 @@ class Planner {
     slot.Add(wanted);
     memory_used_ += wanted.memory_bytes;
     placed_[wanted.id] += 1;
-    quota_used_[wanted.department] += wanted.share;
+    quotas_.Use(wanted.department, wanted.share);
     plan_.assignments.push_back({wanted.id, slot.id, true, slot.is_new, std::move(why)});
   }
 
@@ -267,7 +242,7 @@ class Planner {
   std::vector<const Wanted*> order_;
   std::map<ModelVersion, const Wanted*> by_id_;
   std::map<ModelVersion, uint32_t> placed_;
-  std::map<std::string, double> quota_used_;
+  Quotas quotas_;
   uint64_t memory_used_ = 0;  // of all groups
   std::vector<Slot> slots_;
   size_t new_groups_ = 0;

@@ -123,7 +123,7 @@ TEST(PlaceTest, WhatIsNotWantedGoesAndWhatStandsStays) {
   EXPECT_FALSE(plan.assignments[0].is_new_copy);
   ASSERT_EQ(plan.removals.size(), 2u);
   EXPECT_EQ(plan.removals[0].why, "no longer wanted");
-  EXPECT_EQ(plan.removals[1].why, "1 copies are wanted and stand elsewhere");
+  EXPECT_EQ(plan.removals[1].why, "1 copy is wanted and stands elsewhere");
 }
 
 TEST(PlaceTest, AFailedGroupsModelsAreServedElsewhereAtOnce) {

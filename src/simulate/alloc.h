@@ -1,6 +1,6 @@
-// Replay of pods arriving on nodes (snug simulate alloc). Protocol: shuffle the list by the seed, then sample
-// it with replacement until the cards asked for reach `arrive` times the fleet's; nothing departs, a pod that
-// fits nowhere is dropped.
+// Replay of pods arriving on nodes (snug simulate alloc). Protocol: shuffle the list by the seed; a list that
+// asks for less than `arrive` times the fleet's cards is then sampled with replacement until it does, one
+// that asks for more loses pods drawn at random. Nothing departs, a pod that fits nowhere is dropped.
 #pragma once
 
 #include <map>
@@ -18,6 +18,7 @@ struct AllocRun {
   // Percent of the fleet's cards, at 50, 90, 100 and 130 % of them asked for, as far as `arrive` went.
   std::map<int, double> allocated_percent;
   std::map<int, double> fragmented_percent;
+  double arrived_percent = 0;  // in the end
   double decision_us_p50 = 0;
   double decision_us_p99 = 0;
   size_t pods = 0;

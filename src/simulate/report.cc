@@ -21,6 +21,7 @@ ordered_json ToJson(const AllocRun& run) {
           {"allocated_percent", ByMark(run.allocated_percent)},
           {"fragmented_percent", ByMark(run.fragmented_percent)},
           {"decision_us", {{"p50", run.decision_us_p50}, {"p99", run.decision_us_p99}}},
+          {"arrived_percent", run.arrived_percent},
           {"pods", run.pods},
           {"dropped", run.dropped},
           {"example", run.example}};
@@ -81,9 +82,10 @@ std::string RunsJson(const std::vector<Run>& runs) {
   return ordered_json{{"runs", list}}.dump(1) + "\n";
 }
 
-double AtMark(const std::map<int, double>& values, int mark) {
+// A mark that `--arrive` did not reach has no figure.
+std::string AtMark(const std::map<int, double>& values, int mark) {
   auto found = values.find(mark);
-  return found == values.end() ? 0 : found->second;
+  return found == values.end() ? "-" : fmt::format("{:.2f}", found->second);
 }
 
 }  // namespace
@@ -105,11 +107,10 @@ std::string Table(const std::vector<AllocRun>& runs) {
   std::string text = fmt::format("{:<14} {:>5} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9} {:>9}\n", "policy", "seed",
                                  "@50 %", "@90 %", "@100 %", "@130 %", "frag@130", "p50 us", "p99 us");
   for (const AllocRun& run : runs) {
-    text += fmt::format("{:<14} {:>5} {:>8.2f} {:>8.2f} {:>8.2f} {:>8.2f} {:>9.2f} {:>9.2f} {:>9.1f}\n",
-                        run.policy, run.seed, AtMark(run.allocated_percent, 50),
-                        AtMark(run.allocated_percent, 90), AtMark(run.allocated_percent, 100),
-                        AtMark(run.allocated_percent, 130), AtMark(run.fragmented_percent, 130),
-                        run.decision_us_p50, run.decision_us_p99);
+    text += fmt::format("{:<14} {:>5} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9.2f} {:>9.1f}\n", run.policy,
+                        run.seed, AtMark(run.allocated_percent, 50), AtMark(run.allocated_percent, 90),
+                        AtMark(run.allocated_percent, 100), AtMark(run.allocated_percent, 130),
+                        AtMark(run.fragmented_percent, 130), run.decision_us_p50, run.decision_us_p99);
   }
   if (!runs.empty()) text += "one more pod like the last: " + runs.back().example + "\n";
   return text;

@@ -18,6 +18,7 @@ namespace {
 struct Flags {
   std::string nodes, pods, series, policies, seeds, html, out, model_memory = "0.5:2";
   double arrive = 1.3;
+  size_t nodes_times = 1;
   bool json = false;
   bool clip = false;
   double train_days = 7, card_capacity = 1;
@@ -58,7 +59,8 @@ void Report(const Flags& flags, const std::vector<Run>& runs) {
 
 Status Alloc(const Flags& flags) {
   SNUG_ASSIGN_OR_RETURN(PoliciesAndSeeds chosen, Chosen(flags));
-  SNUG_ASSIGN_OR_RETURN(auto nodes, ReadNodes(flags.nodes));
+  SNUG_ASSIGN_OR_RETURN(auto list, ReadNodes(flags.nodes));
+  SNUG_ASSIGN_OR_RETURN(auto nodes, Repeated(list, flags.nodes_times));
   SNUG_ASSIGN_OR_RETURN(auto pods, ReadPods(flags.pods));
   std::vector<AllocRun> runs;
   for (const std::string& policy : chosen.policies) {
@@ -196,6 +198,7 @@ int SimulateMain(int argc, const char* const* argv) {
   AddCommon(*alloc, flags, "42-51");
   alloc->add_option("--nodes", flags.nodes, "Nodes (CSV, may be gzipped)")->required();
   alloc->add_option("--pods", flags.pods, "Pods (CSV, may be gzipped)")->required();
+  alloc->add_option("--nodes-times", flags.nodes_times, "The list of nodes so many times over (1)");
   alloc->add_option("--arrive", flags.arrive, "Cards asked for over cards there are (1.3)");
 
   CLI::App* cards = app.add_subcommand("cards", "Cards that the fractional pods need, against the bound");

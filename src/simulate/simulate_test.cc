@@ -68,6 +68,17 @@ TEST(SimulateTest, GoldenAlloc) {
             "snug 84.620 15.380\n");
 }
 
+// A list that asks for more than is to arrive loses pods, one that asks for less is drawn from again.
+TEST(SimulateTest, AsMuchArrivesAsIsAskedFor) {
+  for (double arrive : {0.05, 0.5, 2.0}) {
+    auto run = RunAlloc(SmallNodes(), SmallPods(), "random", 1, arrive);
+    ASSERT_TRUE(run.ok());
+    EXPECT_GE(run->arrived_percent, 100 * arrive);
+    EXPECT_LT(run->arrived_percent, 100 * arrive + 1);  // 200 cards, and no pod asks for more than two
+    EXPECT_EQ(run->allocated_percent.contains(50), arrive >= 0.5);
+  }
+}
+
 TEST(SimulateTest, GoldenCards) {
   auto runs = RunCards(SmallPods(),
                        {"one-per-card", "random", "first-fit", "best-fit", "fifty-percent", "snug"}, {42});

@@ -1,5 +1,7 @@
 #include "simulate/traces.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 
@@ -28,6 +30,13 @@ std::vector<std::string> SplitModels(std::string_view spec) {
   return models;
 }
 
+// An absent or empty field: not limited, nothing asked for.
+Result<int32_t> CardMemory(std::string_view field, size_t line) {
+  if (field.empty()) return 0;
+  SNUG_ASSIGN_OR_RETURN(int64_t mib, IntField(field, "gpu_memory_mib", line, 0, kMemoryMibMax));
+  return static_cast<int32_t>(mib);
+}
+
 Result<PodSpec> ParsePod(const std::vector<std::string_view>& fields, size_t line) {
   PodSpec pod;
   SNUG_ASSIGN_OR_RETURN(pod.cpu_milli, IntField(fields[0], "cpu_milli", line, 0, kMilliMax));
@@ -43,6 +52,7 @@ Result<PodSpec> ParsePod(const std::vector<std::string_view>& fields, size_t lin
   pod.cards = static_cast<int>(cards);
   pod.card_milli = cards == 0 ? 0 : static_cast<int>(milli);
   pod.card_models = SplitModels(fields[4]);
+  SNUG_ASSIGN_OR_RETURN(pod.card_memory_mib, CardMemory(fields[5], line));
   return pod;
 }
 
@@ -98,8 +108,8 @@ Result<T> ReadWith(const std::string& path, Result<T> (*parse)(std::string_view)
 }  // namespace
 
 Result<std::vector<NodeSpec>> ParseNodes(std::string_view csv) {
-  SNUG_ASSIGN_OR_RETURN(CsvReader reader,
-                        CsvReader::Open(csv, {"sn", "cpu_milli", "memory_mib", "gpu", "?model"}));
+  SNUG_ASSIGN_OR_RETURN(CsvReader reader, CsvReader::Open(csv, {"sn", "cpu_milli", "memory_mib", "gpu",
+                                                                "?model", "?gpu_memory_mib"}));
   std::vector<NodeSpec> nodes;
   std::vector<std::string_view> fields;
   for (;;) {
@@ -115,13 +125,15 @@ Result<std::vector<NodeSpec>> ParseNodes(std::string_view csv) {
                           IntField(fields[3], "gpu", reader.line(), 0, placement::kCardsPerNodeMax));
     node.cards = static_cast<int>(cards);
     node.card_model = fields[4];
+    SNUG_ASSIGN_OR_RETURN(node.card_memory_mib, CardMemory(fields[5], reader.line()));
     nodes.push_back(std::move(node));
   }
 }
 
 Result<std::vector<PodSpec>> ParsePods(std::string_view csv) {
-  SNUG_ASSIGN_OR_RETURN(CsvReader reader, CsvReader::Open(csv, {"cpu_milli", "memory_mib", "num_gpu",
-                                                                "gpu_milli", "?gpu_spec"}));
+  SNUG_ASSIGN_OR_RETURN(CsvReader reader,
+                        CsvReader::Open(csv, {"cpu_milli", "memory_mib", "num_gpu", "gpu_milli", "?gpu_spec",
+                                              "?gpu_memory_mib"}));
   std::vector<PodSpec> pods;
   std::vector<std::string_view> fields;
   for (;;) {
@@ -152,6 +164,21 @@ Result<Series> ParseSeries(std::string_view csv) {
   Series series;
   SNUG_RETURN_IF_ERROR(Arrange(cells, std::move(starts), series));
   return series;
+}
+
+Result<std::vector<NodeSpec>> Repeated(const std::vector<NodeSpec>& nodes, size_t times) {
+  if (times < 1 || times > kNodesMax || nodes.size() * times > kNodesMax) {
+    return InvalidArgument("{} nodes {} times; at least once, and at most {} in all", nodes.size(), times,
+                           kNodesMax);
+  }
+  std::vector<NodeSpec> all = nodes;
+  for (size_t time = 2; time <= times; ++time) {
+    for (const NodeSpec& node : nodes) {
+      all.push_back(node);
+      all.back().id += fmt::format("~{}", time);
+    }
+  }
+  return all;
 }
 
 Result<std::vector<NodeSpec>> ReadNodes(const std::string& path) {

@@ -55,6 +55,29 @@ TEST(TracesTest, NodesAndPods) {
   EXPECT_EQ((*pods)[1].DemandMilli(), 0);
 }
 
+TEST(TracesTest, MemoryOfCardsIsReadWhereItIsGiven) {
+  auto nodes = ParseNodes("sn,cpu_milli,memory_mib,gpu,gpu_memory_mib\nn1,64000,1000,2,16384\n");
+  ASSERT_TRUE(nodes.ok()) << nodes.status().ToString();
+  EXPECT_EQ((*nodes)[0].card_memory_mib, 16384);
+  auto pods =
+      ParsePods("cpu_milli,memory_mib,num_gpu,gpu_milli,gpu_memory_mib\n1,2,1,460,2048\n1,2,1,460,\n");
+  ASSERT_TRUE(pods.ok()) << pods.status().ToString();
+  EXPECT_EQ((*pods)[0].card_memory_mib, 2048);
+  EXPECT_EQ((*pods)[1].card_memory_mib, 0);
+}
+
+TEST(TracesTest, NodesManyTimesOver) {
+  auto nodes = ParseNodes("sn,cpu_milli,memory_mib,gpu\nn1,64000,1000,2\nn2,1,1,1\n");
+  auto thrice = Repeated(*nodes, 3);
+  ASSERT_TRUE(thrice.ok());
+  ASSERT_EQ(thrice->size(), 6u);
+  EXPECT_EQ((*thrice)[1].id, "n2");
+  EXPECT_EQ((*thrice)[4].id, "n1~3");
+  EXPECT_EQ((*thrice)[4].cards, 2);
+  EXPECT_FALSE(Repeated(*nodes, 0).ok());
+  EXPECT_FALSE(Repeated(*nodes, kNodesMax).ok());
+}
+
 TEST(TracesTest, WhatIsWrongIsSaid) {
   EXPECT_THAT(ParseNodes("sn,cpu\n").status().text(), HasSubstr("lacks the column \"cpu_milli\""));
   EXPECT_THAT(ParseNodes("sn,cpu_milli,memory_mib,gpu\na,x,1,1\n").status().text(),
