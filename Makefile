@@ -38,10 +38,10 @@ demo: build models ## the platform on real input: an OCR model four ways, measur
 stop: ## ends what `make demo` started
 	@tools/demo/stop.sh
 
-test: build models ## fast suite, then the system tests
+test: build models ## fast suite, the system tests, and the replays where SNUG_TRACES names the public traces
 	@tools/setup/venvs.sh test
 	@$(NINJA) -C $(BUILD) all
-	@tools/test.sh $(BUILD) fast system
+	@tools/test.sh $(BUILD) fast traces system
 
 test-fast: build ## unit, protocol and property tests only
 	@$(NINJA) -C $(BUILD) all

@@ -67,6 +67,8 @@ class Replay {
 
   double fleet_milli() const { return fleet_milli_; }
 
+  void Start(AllocRun& run) { Mark(run); }
+
   void Arrive(const PodSpec& pod, AllocRun& run) {
     TimePoint start = SystemClock().Now();
     auto spot = packer_.Find(pod);
@@ -79,32 +81,43 @@ class Replay {
     } else {
       ++run.dropped;
     }
-    while (mark_ < kMarksPercent.size() && arrived_milli_ * 100 >= kMarksPercent[mark_] * fleet_milli_)
-      Mark(run);
+    while (arrived_milli_ * 100 >= CurvePercent(run) * fleet_milli_) Mark(run);
   }
 
   void Finish(const PodSpec& last, AllocRun& run) {
     auto spot = packer_.Find(last);
     run.example = spot ? packer_.Explain(last, *spot) : packer_.ExplainNone(last);
+    for (const auto& left : packer_.nodes()) {
+      for (int card = 0; card < left.cards; ++card) {
+        run.card_use.push_back(1 - static_cast<float>(left.card_milli[card]) / placement::kCardMilli);
+      }
+    }
     run.arrived_percent = 100 * arrived_milli_ / fleet_milli_;
     run.decision_us_p50 = Percentile(times_us_, 0.5);
     run.decision_us_p99 = Percentile(times_us_, 0.99);
   }
 
  private:
+  // The next point of the curves.
+  static int CurvePercent(const AllocRun& run) {
+    return kCurveStepPercent * static_cast<int>(run.allocated_curve.size());
+  }
+
   void Mark(AllocRun& run) {
+    int percent = CurvePercent(run);
     double fragmented = 0;
     for (const auto& left : packer_.nodes()) fragmented += static_cast<double>(fragmentation_.Of(left));
     fragmented /= static_cast<double>(fragmentation_.pods());
-    run.allocated_percent[kMarksPercent[mark_]] = 100 * allocated_milli_ / fleet_milli_;
-    run.fragmented_percent[kMarksPercent[mark_]] = 100 * fragmented / fleet_milli_;
-    ++mark_;
+    run.allocated_curve.push_back(100 * allocated_milli_ / fleet_milli_);
+    run.fragmented_curve.push_back(100 * fragmented / fleet_milli_);
+    if (std::find(kMarksPercent.begin(), kMarksPercent.end(), percent) == kMarksPercent.end()) return;
+    run.allocated_percent[percent] = run.allocated_curve.back();
+    run.fragmented_percent[percent] = run.fragmented_curve.back();
   }
 
   NodePacker packer_;
   const Fragmentation& fragmentation_;
   double fleet_milli_ = 0, arrived_milli_ = 0, allocated_milli_ = 0;
-  size_t mark_ = 0;
   std::vector<double> times_us_;
 };
 
@@ -125,6 +138,7 @@ Result<AllocRun> RunAlloc(const std::vector<NodeSpec>& nodes, const std::vector<
   run.policy = policy;
   run.seed = seed;
   auto arrivals = Arrivals(pods, arrive * replay.fleet_milli(), rng);
+  replay.Start(run);
   for (const PodSpec* pod : arrivals) replay.Arrive(*pod, run);
   replay.Finish(*arrivals.back(), run);
   return run;

@@ -12,6 +12,8 @@
 
 namespace snug::simulate {
 
+inline constexpr int kCurveStepPercent = 5;
+
 struct AllocRun {
   std::string policy;
   uint64_t seed = 0;
@@ -23,6 +25,10 @@ struct AllocRun {
   double decision_us_p99 = 0;
   size_t pods = 0;
   size_t dropped = 0;
+  // For the page: the same two figures at 0, 5, 10, … % asked for, and the part of each card given out in the
+  // end.
+  std::vector<double> allocated_curve, fragmented_curve;
+  std::vector<float> card_use;
   std::string example;  // one more pod like the last, explained
 };
 

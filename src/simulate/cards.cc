@@ -70,6 +70,16 @@ Result<std::vector<size_t>> PackByRule(const Typical& typical, const std::vector
   return card_of;
 }
 
+std::vector<size_t> CardsByFill(const std::vector<int>& units, const std::vector<size_t>& card_of) {
+  constexpr size_t kParts = 20;
+  std::map<size_t, int> filled;
+  for (size_t i = 0; i < units.size(); ++i) filled[card_of[i]] += units[i];
+  std::vector<size_t> cards(kParts);
+  for (auto [card, sum] : filled)
+    cards[std::min(kParts - 1, static_cast<size_t>(sum) * kParts / kCardMilli)] += 1;
+  return cards;
+}
+
 Result<std::vector<size_t>> Pack(const Typical& typical, const std::vector<int>& arrivals,
                                  const std::string& policy, uint64_t seed) {
   std::vector<size_t> card_of;
@@ -104,7 +114,11 @@ Result<std::vector<CardsRun>> RunCards(const std::vector<PodSpec>& pods,
       run.cards = *std::max_element(card_of.begin(), card_of.end()) + 1;
       run.repacked_cards = repack.cards;
       run.repack_moves = repack.moves;
-      if (policy == "snug-repack") run.cards = repack.cards;
+      if (policy == "snug-repack") {
+        run.cards = repack.cards;
+        card_of = repack.card_of;
+      }
+      run.cards_by_fill = CardsByFill(arrivals, card_of);
       run.gap_percent = 100 * (static_cast<double>(run.cards) / run.lp_bound - 1);
       run.repacked_gap_percent = 100 * (static_cast<double>(run.repacked_cards) / run.lp_bound - 1);
       runs.push_back(run);

@@ -20,6 +20,7 @@ struct CardsRun {
   size_t repacked_cards = 0;  // after a nightly repack of what the policy left
   double repacked_gap_percent = 0;
   size_t repack_moves = 0;
+  std::vector<size_t> cards_by_fill;  // cards filled by so many twentieths, the full ones with the last
 };
 
 // one-per-card, random, first-fit, best-fit, dot-product, fifty-percent, fgd, snug; and snug-repack, whose

@@ -53,8 +53,10 @@ Result<PoliciesAndSeeds> Chosen(const Flags& flags) {
 }
 
 template <typename Run>
-void Report(const Flags& flags, const std::vector<Run>& runs) {
+Status Report(const Flags& flags, const std::vector<Run>& runs) {
+  if (!flags.html.empty()) SNUG_RETURN_IF_ERROR(WriteFile(flags.html, Page(runs)));
   Print(flags.json ? Json(runs) : Table(runs));
+  return {};
 }
 
 Status Alloc(const Flags& flags) {
@@ -69,16 +71,14 @@ Status Alloc(const Flags& flags) {
       runs.push_back(std::move(run));
     }
   }
-  Report(flags, runs);
-  return {};
+  return Report(flags, runs);
 }
 
 Status Cards(const Flags& flags) {
   SNUG_ASSIGN_OR_RETURN(PoliciesAndSeeds chosen, Chosen(flags));
   SNUG_ASSIGN_OR_RETURN(auto pods, ReadPods(flags.pods));
   SNUG_ASSIGN_OR_RETURN(auto runs, RunCards(pods, chosen.policies, chosen.seeds));
-  Report(flags, runs);
-  return {};
+  return Report(flags, runs);
 }
 
 Result<DemandOptions> DemandFlags(const Flags& flags) {
@@ -124,9 +124,7 @@ Status Load(const Flags& flags) {
       (OverSeries<LoadRun>(flags, [&](const Demand& demand, const std::string& policy, uint64_t seed) {
         return RunLoad(demand, policy, seed, options);
       })));
-  if (!flags.html.empty()) SNUG_RETURN_IF_ERROR(WriteFile(flags.html, LoadPage(runs)));
-  Report(flags, runs);
-  return {};
+  return Report(flags, runs);
 }
 
 Status Queue(const Flags& flags) {
@@ -138,22 +136,27 @@ Status Queue(const Flags& flags) {
       (OverSeries<QueueRun>(flags, [&](const Demand& demand, const std::string& policy, uint64_t seed) {
         return RunQueue(demand, policy, seed, options);
       })));
-  Report(flags, runs);
-  return {};
+  return Report(flags, runs);
 }
 
 Status Synth(const Flags& flags) {
   SNUG_ASSIGN_OR_RETURN(Series series, MakeSynth(flags.synth));
+  if (!flags.html.empty()) SNUG_RETURN_IF_ERROR(WriteFile(flags.html, Page(series)));
   std::string csv = SeriesCsv(series);
   if (!flags.out.empty()) return WriteFile(flags.out, csv);
   Print(csv);
   return {};
 }
 
+void AddHtml(CLI::App& command, Flags& flags) {
+  command.add_option("--html", flags.html, "Write a page with pictures to this file");
+}
+
 void AddCommon(CLI::App& command, Flags& flags, const std::string& seeds) {
   command.add_option("--policy", flags.policies, "Policies, with commas between them")->required();
   command.add_option("--seeds", flags.seeds, "Seeds: 42-51 or 1,5,9 (" + seeds + ")");
   command.add_flag("--json", flags.json, "Every figure as JSON");
+  AddHtml(command, flags);
 }
 
 void AddLoadFlags(CLI::App& command, Flags& flags) {
@@ -207,7 +210,6 @@ int SimulateMain(int argc, const char* const* argv) {
 
   CLI::App* load = app.add_subcommand("load", "Models over time: cards, overload, use");
   AddLoadFlags(*load, flags);
-  load->add_option("--html", flags.html, "Write a page with pictures to this file");
 
   CLI::App* queue = app.add_subcommand("queue", "Busiest and random minutes, request by request");
   AddLoadFlags(*queue, flags);
@@ -221,6 +223,7 @@ int SimulateMain(int argc, const char* const* argv) {
   synth->add_option("--days", flags.synth.days, "Days (14)");
   synth->add_option("--seed", flags.synth.seed, "Seed (1)");
   synth->add_option("--out", flags.out, "File; else stdout");
+  AddHtml(*synth, flags);
 
   try {
     app.parse(argc, argv);

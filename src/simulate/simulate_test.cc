@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "simulate/alloc.h"
 #include "simulate/cards.h"
@@ -153,18 +154,73 @@ TEST(SimulateTest, QueueSeesTheSameRequestsWhateverThePolicy) {
   EXPECT_GT(alone->busiest.p99_ms, alone->busiest.p50_ms);
 }
 
-TEST(SimulateTest, PageAndReportsHoldWhatWasMeasured) {
-  auto run = RunLoad(SmallDemand(42), "snug", 42, {});
-  ASSERT_TRUE(run.ok());
-  std::vector<LoadRun> runs = {*run};
-  std::string page = LoadPage(runs);
-  EXPECT_THAT(page, HasSubstr("<svg"));
-  EXPECT_THAT(page, testing::Not(HasSubstr("http")));  // self-contained
-  for (const char* key :
-       {"policy", "seed", "models", "cards", "overload_percent", "load_in_overload_percent", "mean_cards",
-        "mean_use_percent", "lower_bound", "loads_per_day", "moves_per_day", "copies_per_model"}) {
-    EXPECT_THAT(Json(runs), HasSubstr(fmt::format("\"{}\":", key)));
+template <typename Run>
+std::vector<std::string> KeysOf(const std::vector<Run>& runs) {
+  std::vector<std::string> keys;
+  nlohmann::ordered_json json = nlohmann::ordered_json::parse(Json(runs));
+  for (const auto& [key, value] : json["runs"][0].items()) keys.push_back(key);
+  return keys;
+}
+
+std::vector<AllocRun> SomeAlloc(double arrive) {
+  std::vector<AllocRun> runs;
+  for (const char* policy : {"random", "snug"}) {
+    for (uint64_t seed : {42, 43}) runs.push_back(*RunAlloc(SmallNodes(), SmallPods(), policy, seed, arrive));
   }
+  return runs;
+}
+
+TEST(SimulateTest, JsonHasTheShapeThatIsDocumented) {
+  using testing::IsSupersetOf;
+  EXPECT_THAT(KeysOf(SomeAlloc(1.3)),
+              IsSupersetOf({"policy", "seed", "allocated_percent", "fragmented_percent", "decision_us"}));
+  auto alloc = nlohmann::json::parse(Json(SomeAlloc(1.3)))["runs"][0];
+  for (const char* mark : {"50", "90", "100", "130"}) {
+    EXPECT_TRUE(alloc["allocated_percent"][mark].is_number());
+    EXPECT_TRUE(alloc["fragmented_percent"][mark].is_number());
+  }
+  EXPECT_TRUE(alloc["decision_us"]["p50"].is_number() && alloc["decision_us"]["p99"].is_number());
+  EXPECT_FALSE(nlohmann::json::parse(Json(SomeAlloc(0.6)))["runs"][0]["allocated_percent"].contains("90"));
+  EXPECT_THAT(KeysOf(*RunCards(SmallPods(), {"snug"}, {42})),
+              IsSupersetOf({"policy", "seed", "cards", "lp_bound"}));
+  EXPECT_THAT(KeysOf(std::vector<LoadRun>{*RunLoad(SmallDemand(42), "snug", 42, {})}),
+              IsSupersetOf({"policy", "seed", "models", "cards", "overload_percent",
+                            "load_in_overload_percent", "mean_cards", "mean_use_percent", "lower_bound",
+                            "loads_per_day", "moves_per_day", "copies_per_model"}));
+  EXPECT_THAT(
+      KeysOf(std::vector<QueueRun>{*RunQueue(SmallDemand(42), "snug", 42, {})}),
+      IsSupersetOf({"policy", "seed", "cards", "p50_ms", "p99_ms", "p999_ms", "above_limit_percent"}));
+}
+
+// Self-contained, and no figure that is none.
+void CheckPage(const std::string& page, size_t pictures) {
+  size_t found = 0;
+  for (size_t at = page.find("<svg"); at != std::string::npos; at = page.find("<svg", at + 1)) ++found;
+  EXPECT_EQ(found, pictures);
+  for (const char* bad : {"http", "<script", "nan", "inf\"", "inf ", "-inf"}) {
+    EXPECT_THAT(page, testing::Not(HasSubstr(bad)));
+  }
+  EXPECT_TRUE(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+}
+
+TEST(PageTest, EachHoldsItsPictures) {
+  CheckPage(Page(SomeAlloc(1.3)), 4);
+  CheckPage(Page(SomeAlloc(0.01)), 4);
+  CheckPage(Page(*RunCards(SmallPods(), {"one-per-card", "snug"}, {1, 2})), 3);
+  Demand demand = SmallDemand(42);
+  CheckPage(
+      Page(std::vector<LoadRun>{*RunLoad(demand, "one-per-card", 42, {}), *RunLoad(demand, "snug", 42, {})}),
+      9);
+  CheckPage(Page(std::vector<QueueRun>{*RunQueue(demand, "snug", 42, {})}), 2);
+  CheckPage(Page(*MakeSynth({3, 1, 1})), 2);
+}
+
+TEST(PageTest, NamesAreText) {
+  AllocRun run = SomeAlloc(1.3)[0];
+  run.policy = "<b>\"&";
+  std::string page = Page(std::vector<AllocRun>{run});
+  EXPECT_THAT(page, HasSubstr("&lt;b&gt;&quot;&amp;"));
+  EXPECT_THAT(page, testing::Not(HasSubstr("<b>\"")));
 }
 
 int Main(std::vector<const char*> args) {
