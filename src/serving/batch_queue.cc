@@ -19,6 +19,12 @@ Result<std::vector<Tensor>> JoinParts(const std::map<int64_t, std::vector<Tensor
   return joined;
 }
 
+bool HasTimers(const BatchPolicy& policy) {
+  return policy.delay_max > Duration::zero() ||
+         std::any_of(policy.levels.begin(), policy.levels.end(),
+                     [](const LevelPolicy& level) { return level.timeout > Duration::zero(); });
+}
+
 }  // namespace
 
 bool BatchMember::answered() const {
@@ -54,6 +60,7 @@ BatchQueue::BatchQueue(size_t limit, BatchPolicy policy, size_t default_level, c
       clock_(clock),
       default_level_(default_level),
       make_job_(std::move(make_job)),
+      has_timers_(HasTimers(policy)),
       batcher_(std::move(policy)) {}
 
 size_t BatchQueue::LevelOf(const Batchable& request) const {
@@ -70,17 +77,42 @@ bool BatchQueue::AddToBatcher(std::unique_ptr<Job>& job) {
   return true;
 }
 
+bool BatchQueue::GoesAsItIs(std::span<const Tensor> inputs) const {
+  const int64_t rows = CommonRows(inputs);
+  const std::vector<int64_t>& sizes = batcher_.policy().sizes;
+  return rows > 0 && rows <= batcher_.policy().rows_max &&
+         (sizes.empty() || std::binary_search(sizes.begin(), sizes.end(), rows));
+}
+
+bool BatchQueue::IsFreeFor(std::span<const Tensor> inputs) const {
+  return GoesAsItIs(inputs) && size() == 0;
+}
+
+void BatchQueue::GiveLoneToBatcher() {
+  if (lone_ != nullptr) AddToBatcher(lone_);  // an empty batcher takes it
+}
+
+size_t BatchQueue::CountInside() const {
+  return alone_.size() + batcher_.size() + (lone_ != nullptr ? 1 : 0);
+}
+
 JobQueue::Pushed BatchQueue::PushUpTo(size_t limit, std::unique_ptr<Job>& job, bool* waits) {
   Batchable* request = job->batchable();
-  const bool joins = request != nullptr && BatchShapeOf(request->inputs()).rows > 0;
+  const bool joins = request != nullptr && CommonRows(request->inputs()) > 0;
+  const bool may_stand_apart = joins && !has_timers_ && GoesAsItIs(request->inputs());
   {
     std::lock_guard lock(mutex_);
     if (closed_) return Pushed::kClosed;
-    if (alone_.size() + batcher_.size() >= limit + idle_workers_) return Pushed::kFull;
-    if (joins && !AddToBatcher(job)) return Pushed::kLevelFull;
-    if (!joins) alone_.push_back(std::move(job));
-    *waits =
-        alone_.size() + batcher_.size() > idle_workers_ || batcher_.policy().delay_max > Duration::zero();
+    if (CountInside() >= limit + idle_workers_) return Pushed::kFull;
+    if (!joins) {
+      alone_.push_back(std::move(job));
+    } else if (may_stand_apart && CountInside() == 0) {
+      lone_ = std::move(job);
+    } else {
+      GiveLoneToBatcher();
+      if (!AddToBatcher(job)) return Pushed::kLevelFull;
+    }
+    *waits = CountInside() > idle_workers_ || batcher_.policy().delay_max > Duration::zero();
   }
   ready_.notify_one();
   return Pushed::kYes;
@@ -140,6 +172,7 @@ std::unique_ptr<Job> BatchQueue::Pop() {
   std::unique_lock lock(mutex_);
   for (;;) {
     if (!alone_.empty()) return TakeAlone();
+    if (lone_ != nullptr) return std::move(lone_);
     const TimePoint now = clock_.Now();
     Decision decision = batcher_.Take(now);
     if (!decision.parts.empty() || !decision.expired.empty()) {
@@ -163,6 +196,7 @@ void BatchQueue::FailUnwanted(TimePoint now) {
   std::vector<Failed> failed;
   {
     std::lock_guard lock(mutex_);
+    if (lone_ != nullptr && !StillWanted(*lone_, now).ok()) alone.push_back(std::move(lone_));
     failed = TakeOut(batcher_.Expire(now));
     std::vector<Expired> cancelled;
     for (const auto& [id, member] : members_) {
@@ -189,7 +223,7 @@ void BatchQueue::Close() {
 
 size_t BatchQueue::size() const {
   std::lock_guard lock(mutex_);
-  return alone_.size() + batcher_.size();
+  return CountInside();
 }
 
 }  // namespace snug::serving

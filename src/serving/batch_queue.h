@@ -54,7 +54,8 @@ struct BatchWork {
 };
 
 // What cannot be joined (no Batchable, or inputs without a common first dimension) is handed out alone and
-// first come first served, before the batches.
+// first come first served, before the batches. A request that finds nothing waiting stands apart until a
+// worker takes it, as it is, or company comes: so a lone client pays for no batching.
 class BatchQueue : public JobQueue {
  public:
   // Turns a batch into the job that executes it.
@@ -66,6 +67,7 @@ class BatchQueue : public JobQueue {
   void FailUnwanted(TimePoint now) override;
   void Close() override;
   size_t size() const override;
+  bool IsFreeFor(std::span<const Tensor> inputs) const override;
 
  protected:
   Pushed PushUpTo(size_t limit, std::unique_ptr<Job>& job, bool* waits) override;
@@ -77,6 +79,10 @@ class BatchQueue : public JobQueue {
   };
 
   bool AddToBatcher(std::unique_ptr<Job>& job);
+  // Whether the batcher would have it executed alone and without padding, were nothing else there.
+  bool GoesAsItIs(std::span<const Tensor> inputs) const;
+  void GiveLoneToBatcher();
+  size_t CountInside() const;
   size_t LevelOf(const Batchable& request) const;
   std::unique_ptr<Job> TakeAlone();
   BatchWork Collect(const Decision& decision);
@@ -87,11 +93,13 @@ class BatchQueue : public JobQueue {
   const Clock& clock_;
   const size_t default_level_;
   const MakeJob make_job_;
+  const bool has_timers_;  // a request's turn also depends on the time: none stands apart
   mutable std::mutex mutex_;
   std::condition_variable ready_;
   Batcher batcher_;
   std::unordered_map<uint64_t, std::shared_ptr<BatchMember>> members_;  // those in the batcher, by id
   std::deque<std::unique_ptr<Job>> alone_;
+  std::unique_ptr<Job> lone_;  // only while the batcher is empty
   uint64_t ids_ = 0;
   size_t idle_workers_ = 0;
   bool closed_ = false;

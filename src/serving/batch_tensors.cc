@@ -43,11 +43,19 @@ bool SameButRows(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
+int64_t CommonRows(std::span<const Tensor> inputs) {
+  if (inputs.empty() || inputs[0].shape.empty()) return 0;
+  const int64_t rows = inputs[0].shape[0];
+  const bool common = std::all_of(inputs.begin(), inputs.end(), [rows](const Tensor& input) {
+    return !input.shape.empty() && input.shape[0] == rows;
+  });
+  return common ? rows : 0;
+}
+
 BatchShape BatchShapeOf(std::span<const Tensor> inputs) {
-  if (inputs.empty() || inputs[0].shape.empty()) return {};
-  BatchShape shape{inputs[0].shape[0], kFnvStart};
+  BatchShape shape{CommonRows(inputs), kFnvStart};
+  if (shape.rows == 0) return {};
   for (const Tensor& input : inputs) {
-    if (input.shape.empty() || input.shape[0] != shape.rows) return {};
     Mix(shape.signature, static_cast<uint64_t>(input.dtype));
     Mix(shape.signature, input.shape.size());
     for (size_t i = 1; i < input.shape.size(); ++i)

@@ -17,6 +17,8 @@ struct BatchShape {
       0;  // a hash of what must be equal: count, datatypes and other dimensions of the inputs
 };
 BatchShape BatchShapeOf(std::span<const Tensor> inputs);
+// Its rows alone.
+int64_t CommonRows(std::span<const Tensor> inputs);
 
 // Rows [begin, begin + rows) of a tensor, sharing its memory. `tensor` has that many.
 Tensor SliceRows(const Tensor& tensor, int64_t begin, int64_t rows);

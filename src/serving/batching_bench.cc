@@ -4,6 +4,9 @@
 //   batching_bench MODELS_DIR MODEL PLUGIN_DIR ENGINE_PROGRAM [FREE_DIM [SECONDS]]
 //
 // Batching off and auto alternate, so that a change of the machine's load hits both.
+//
+// With MODE and REQUESTS one client sends so many requests and nothing is measured: for counting instructions
+// (valgrind --tool=callgrind), as the difference between two numbers of requests.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -30,6 +33,8 @@ struct Settings {
   std::string models, model, plugins, engine_program;
   int64_t free_dim = 32;
   double seconds = 2;
+  std::string mode;       // of the run that only counts
+  uint64_t requests = 0;  // of it; 0: the table
 };
 
 struct Numbers {
@@ -74,33 +79,59 @@ void Drive(Servable& servable, const std::vector<Tensor>& inputs, int clients, d
   sum.seconds += Seconds(SystemClock().Now() - begun);
 }
 
-int Run(const Settings& settings) {
-  engine::HostOptions host;
-  host.plugin_dirs = {settings.plugins};
-  host.engine_program = settings.engine_program;
-  auto engines = engine::EngineHost::Create(host);
-  auto parsers = parsers::ParserHost::Create({settings.plugins});
-  auto entry = repository::ReadModel(settings.models, settings.model);
-  if (!entry.ok()) return fmt::print(stderr, "{}\n", entry.status().ToString()), 1;
-  LoadContext context{*engines, *parsers, "", SystemClock(), [] {}, true};
-  std::vector<std::shared_ptr<Servable>> servables;
-  for (auto mode : {repository::BatchingConfig::Mode::kOff, repository::BatchingConfig::Mode::kAuto}) {
-    entry->config.batching.mode = mode;
-    std::string note;
-    const int64_t version = entry->versions.rbegin()->first;
-    auto loaded = LoadServable(context, *entry, version, std::make_shared<VersionStats>(), note);
-    if (!loaded.ok()) return fmt::print(stderr, "{}\n", loaded.status().ToString()), 1;
-    servables.push_back(*std::move(loaded));
+using Mode = repository::BatchingConfig::Mode;
+
+Mode ModeOf(const std::string& name) {
+  return name == "off" ? Mode::kOff : name == "on" ? Mode::kOn : Mode::kAuto;
+}
+
+// A model, loaded once for each mode that is asked for.
+class Bench {
+ public:
+  explicit Bench(const Settings& settings) : settings_(settings) {
+    engine::HostOptions host;
+    host.plugin_dirs = {settings.plugins};
+    host.engine_program = settings.engine_program;
+    engines_ = engine::EngineHost::Create(host);
+    parsers_ = parsers::ParserHost::Create({settings.plugins});
   }
-  fmt::print("{}: {}\n", settings.model, servables[1]->batching_note());
-  auto inputs = ZeroInputs(servables[0]->info().inputs, settings.free_dim);
-  if (!inputs.ok()) return fmt::print(stderr, "{}\n", inputs.status().ToString()), 1;
-  fmt::print("{:>8} {:>9} {:>10} {:>9} {:>9} {:>9}\n", "clients", "batching", "answers/s", "p50 ms", "p99 ms",
-             "failures");
-  for (int clients : kClients) {
+
+  Status Load(Mode mode) {
+    SNUG_ASSIGN_OR_RETURN(repository::ModelEntry entry,
+                          repository::ReadModel(settings_.models, settings_.model));
+    LoadContext context{*engines_, *parsers_, "", SystemClock(), [] {}, true};
+    entry.config.batching.mode = mode;
+    std::string note;
+    SNUG_ASSIGN_OR_RETURN(
+        servables_.emplace_back(),
+        LoadServable(context, entry, entry.versions.rbegin()->first, std::make_shared<VersionStats>(), note));
+    SNUG_ASSIGN_OR_RETURN(inputs_, ZeroInputs(servables_[0]->info().inputs, settings_.free_dim));
+    return {};
+  }
+
+  Status Count() {
+    SNUG_RETURN_IF_ERROR(Load(ModeOf(settings_.mode)));
+    uint64_t failures = 0;
+    for (uint64_t i = 0; i < settings_.requests; ++i) failures += One(*servables_[0], inputs_) ? 0 : 1;
+    fmt::print("{} requests, {} failures\n", settings_.requests, failures);
+    return {};
+  }
+
+  Status Table() {
+    SNUG_RETURN_IF_ERROR(Load(Mode::kOff));
+    SNUG_RETURN_IF_ERROR(Load(Mode::kAuto));
+    fmt::print("{}: {}\n", settings_.model, servables_[1]->batching_note());
+    fmt::print("{:>8} {:>9} {:>10} {:>9} {:>9} {:>9}\n", "clients", "batching", "answers/s", "p50 ms",
+               "p99 ms", "failures");
+    for (int clients : kClients) Rows(clients);
+    return {};
+  }
+
+ private:
+  void Rows(int clients) {
     Numbers numbers[2];
     for (int round = 0; round < kRounds; ++round) {
-      for (size_t i = 0; i < 2; ++i) Drive(*servables[i], *inputs, clients, settings.seconds, numbers[i]);
+      for (size_t i = 0; i < 2; ++i) Drive(*servables_[i], inputs_, clients, settings_.seconds, numbers[i]);
     }
     for (size_t i = 0; i < 2; ++i) {
       fmt::print("{:>8} {:>9} {:>10.1f} {:>9.2f} {:>9.2f} {:>9}\n", clients, i == 0 ? "off" : "auto",
@@ -108,7 +139,19 @@ int Run(const Settings& settings) {
                  numbers[i].Percentile(0.99), numbers[i].failures);
     }
   }
-  return 0;
+
+  const Settings settings_;
+  std::unique_ptr<engine::EngineHost> engines_;
+  std::unique_ptr<parsers::ParserHost> parsers_;
+  std::vector<std::shared_ptr<Servable>> servables_;
+  std::vector<Tensor> inputs_;
+};
+
+int Run(const Settings& settings) {
+  Bench bench(settings);
+  Status status = settings.requests > 0 ? bench.Count() : bench.Table();
+  if (!status.ok()) fmt::print(stderr, "{}\n", status.ToString());
+  return status.ok() ? 0 : 1;
 }
 
 }  // namespace
@@ -117,11 +160,13 @@ int Run(const Settings& settings) {
 int main(int argc, char** argv) {
   if (argc < 5) {
     fmt::print(stderr,
-               "usage: batching_bench MODELS_DIR MODEL PLUGIN_DIR ENGINE_PROGRAM [FREE_DIM [SECONDS]]\n");
+               "usage: batching_bench MODELS_DIR MODEL PLUGIN_DIR ENGINE_PROGRAM [FREE_DIM [SECONDS]]\n"
+               "       batching_bench MODELS_DIR MODEL PLUGIN_DIR ENGINE_PROGRAM FREE_DIM MODE REQUESTS\n");
     return 2;
   }
   snug::serving::Settings settings{argv[1], argv[2], argv[3], argv[4]};
   if (argc > 5) settings.free_dim = std::atoll(argv[5]);
-  if (argc > 6) settings.seconds = std::atof(argv[6]);
+  if (argc == 7) settings.seconds = std::atof(argv[6]);
+  if (argc == 8) settings.mode = argv[6], settings.requests = std::strtoull(argv[7], nullptr, 10);
   return snug::serving::Run(settings);
 }

@@ -191,6 +191,30 @@ TEST_F(BatchingTest, PrioritiesHaveQueuesOfTheirOwn) {
   EXPECT_THAT(Values(high), ElementsAre(3, 3));
 }
 
+TEST_F(BatchingTest, ALoneRequestIsABatchToo) {
+  Load("{rows_max: 4}");
+  Answer one = Infer(1);
+  EXPECT_THAT(Values(one), ElementsAre(1, 1));
+  EXPECT_THAT(Metrics(), HasSubstr("snug_batches_total{model=\"m\",version=\"1\",rows=\"1\"} 1"));
+}
+
+TEST_F(BatchingTest, ALoneRequestIsPaddedToAnAllowedSize) {
+  Load("{sizes: [2, 4]}");
+  Answer one = Infer(1);
+  EXPECT_THAT(Values(one), ElementsAre(1, 1));
+  EXPECT_THAT(Metrics(), HasSubstr("snug_padding_rows_total{model=\"m\",version=\"1\"} 1"));
+}
+
+TEST_F(BatchingTest, ALoneRequestThatWaitsExpires) {
+  Load("{rows_max: 4}");
+  Answer first = Occupy();
+  Answer late = Infer(1, 1, {}, 0, clock_.Now() + 10ms);
+  clock_.Advance(20ms);
+  EXPECT_EQ(StatusOf(late).code(), Code::kDeadlineExceeded);
+  control_.Release();
+  EXPECT_TRUE(StatusOf(first).ok());
+}
+
 TEST_F(BatchingTest, TheQueueLimitHolds) {
   Load("{rows_max: 4}");
   Answer first = Occupy();

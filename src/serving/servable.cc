@@ -174,6 +174,7 @@ Servable::Servable(Parts parts)
       on_wait_(std::move(parts.on_wait)),
       payloads_(static_cast<size_t>(config_.queue_limit)),
       executions_(MakeQueue(parts.batching)),
+      counts_batches_(parts.batching.queue),
       batching_note_(std::move(parts.batching.note)) {
   stats_->memory_bytes = info_.memory_bytes;
   stats_->threads = info_.threads_per_instance * static_cast<int>(instances_.size());
@@ -200,7 +201,8 @@ void Servable::Work(JobQueue& queue, engine::Instance* instance, Turn* turn) {
 bool Servable::RunHere(InferJob& job, InferRequest& request, InferCallback& done) {
   const bool quick = info_.only_computes && engine_process_ == 0 &&
                      typical_compute_ns_.load(std::memory_order_relaxed) < Duration(kQuickComputeMax).count();
-  if (!quick || executions_->size() > 0 || !(request.answer_here || ThreadHasSlept())) return false;
+  if (!quick || !executions_->IsFreeFor(request.inputs)) return false;
+  if (!request.answer_here && !ThreadHasSlept()) return false;
   for (size_t i = 0; i < turns_.size(); ++i) {
     if (!turns_[i].TryTake()) continue;
     engine::Instance* instance = instances_[i].get();  // null when stopped
@@ -364,6 +366,7 @@ Result<std::vector<Tensor>> Servable::ExecuteOnce(engine::Instance& instance,
 Result<std::vector<Tensor>> Servable::Execute(engine::Instance& instance, const std::vector<Tensor>& inputs,
                                               const std::vector<uint8_t>& wanted, const Job& job) {
   stats_->inferences.Add(Items(inputs));
+  if (counts_batches_) stats_->batch_rows.Observe(Items(inputs));
   return ExecuteWithRetry(instance, inputs, wanted, job);
 }
 

@@ -154,6 +154,7 @@ class Servable {
   const std::function<void()> on_wait_;         // see Parts
   WorkQueue payloads_;                          // to be parsed
   const std::unique_ptr<JobQueue> executions_;  // for the instances
+  const bool counts_batches_;
   const std::string batching_note_;
   std::vector<std::thread> parse_threads_;
   std::vector<std::thread> instance_threads_;

@@ -8,6 +8,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "base/clock.h"
@@ -65,6 +66,9 @@ class JobQueue {
   // No further job comes in; those inside are still handed out.
   virtual void Close() = 0;
   virtual size_t size() const = 0;
+  // Nothing waits, and a request of these inputs would be executed alone and as it is: it need not pass
+  // through the queue.
+  virtual bool IsFreeFor(std::span<const Tensor> inputs) const = 0;
   size_t limit() const { return limit_; }
 
  protected:
@@ -83,6 +87,7 @@ class WorkQueue : public JobQueue {
   std::vector<std::unique_ptr<Job>> TakeUnwanted(TimePoint now);
   void Close() override;
   size_t size() const override;
+  bool IsFreeFor(std::span<const Tensor>) const override { return size() == 0; }
 
  protected:
   Pushed PushUpTo(size_t limit, std::unique_ptr<Job>& job, bool* waits) override;
