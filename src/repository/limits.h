@@ -35,6 +35,13 @@ inline constexpr int kConcurrentMax = 1'000'000;
 inline constexpr int kCacheMibMax = 65536;
 inline constexpr int kCacheEntriesMax = 10'000'000;
 inline constexpr int kCacheTtlSecondsMax = 30 * 24 * 3600;
+inline constexpr int kSequencesMax = 65536;  // of one model, with a place or waiting
+inline constexpr int kSequenceIdleMsMax = 24 * 3600 * 1000;
+inline constexpr int kControlValueMax = 1000000;  // what an input may be told for true or false
+inline constexpr size_t kStatesMax = 64;
+inline constexpr size_t kStateRankMax = 16;
+inline constexpr int kStateDimMax = 1 << 24;
+inline constexpr size_t kTensorNameBytesMax = 512;
 inline constexpr int kExecutionTimeoutSecondsMax = 24 * 3600;
 
 }  // namespace snug::repository

@@ -56,6 +56,7 @@ std::vector<Field> Keys(const Origin& o, ModelConfig& c) {
       {"batching", [&](const N& n) { return Store(ReadBatching(o, n), c.batching); }},
       {"limits", [&](const N& n) { return Store(ReadLimits(o, n), c.limits); }},
       {"cache", [&](const N& n) { return Store(ReadCache(o, n), c.cache); }},
+      {"sequence", [&](const N& n) { return Store(ReadSequence(o, n), c.sequence); }},
   };
 }
 

@@ -54,6 +54,36 @@ struct CacheConfig {
   bool operator==(const CacheConfig&) const = default;
 };
 
+// An input by which a model is told of a sequence.
+struct SequenceControlConfig {
+  std::string input;  // empty: the model has none
+  double value_false = 0, value_true = 1;
+
+  bool operator==(const SequenceControlConfig&) const = default;
+};
+
+// What a model computes for its own next call in the sequence.
+struct SequenceStateConfig {
+  std::string input, output;
+  std::vector<int64_t> shape;  // where the model leaves dimensions free; empty: it does not
+
+  bool operator==(const SequenceStateConfig&) const = default;
+};
+
+// Key `sequence`: requests that belong together and come one after the other.
+struct SequenceConfig {
+  bool on = false;
+  bool oldest = false;    // strategy: oldest, else direct
+  int rows_max = 0;       // 0: 1
+  int sequences_max = 0;  // of strategy oldest; 0: the default
+  int backlog_max = 64;   // sequences that wait
+  int idle_ms_max = 1000;
+  SequenceControlConfig start, end, ready, corrid;
+  std::vector<SequenceStateConfig> states;
+
+  bool operator==(const SequenceConfig&) const = default;
+};
+
 // Key `swap`: what happens while one version, or a newer copy of it, takes another's place.
 enum class Swap {
   kAvailable,  // the new one is loaded first: both are in memory meanwhile, and requests are always answered
@@ -75,6 +105,7 @@ struct ModelConfig {
   Swap swap = Swap::kAvailable;
   std::map<std::string, int64_t> labels;  // "stable" -> 3
   BatchingConfig batching;
+  SequenceConfig sequence;
   LimitsConfig limits;
   CacheConfig cache;
 

@@ -168,6 +168,18 @@ TEST(ModelConfig, SaysWhatIsWrongAndWhere) {
       {"labels: {7: 1}", "expected a label of"},
       {"labels: {a/b: 1}", "expected a label of"},
       {"labels: {a: 1, a: 2}", "labels: a is given twice"},
+      {"sequence: on", "sequence: expected a map, got on"},
+      {"sequence: {strategy: newest}", "sequence.strategy: expected direct or oldest, got newest"},
+      {"sequence: {sequences_max: 4}", "sequences_max is of `strategy: oldest`"},
+      {"sequence: {idle_ms_max: 0}", "sequence.idle_ms_max: expected a whole number from 1 to 86400000"},
+      {"sequence: {controls: {begin: S}}",
+       "sequence.controls: unknown key \"begin\"; known keys: start, end"},
+      {"sequence: {controls: {start: {values: [0, 1]}}}", "sequence.controls.start: `input` is missing"},
+      {"sequence: {controls: {start: {input: S, values: [0]}}}", "expected two numbers"},
+      {"sequence: {controls: {start: {input: S, values: [0, inf]}}}", "expected a number from -1000000"},
+      {"sequence: {states: []}", "sequence.states: expected a list of 1 to 64 maps"},
+      {"sequence: {states: [{input: s}]}", "sequence.states: expected `input` and `output`"},
+      {"sequence: {states: [{input: s, output: t, shape: [2, 0]}]}", "sequence.states: shape"},
       {"threads: 1\nthreads: 2", "m/model.yaml:2: key \"threads\" is given twice"},
       {"- a\n- b\n", "expected lines of `key: value`, got a list"},
       {"hello", "expected lines of `key: value`, got hello"},
@@ -186,6 +198,26 @@ TEST(ModelConfig, SaysWhatIsWrongAndWhere) {
     EXPECT_THAT(config.status().text(), StartsWith("m/model.yaml:"));
     EXPECT_THAT(config.status().text(), HasSubstr(row.text)) << row.yaml;
   }
+}
+
+TEST(ModelConfig, ReadsSequences) {
+  auto config = Parse(
+      "sequence:\n"
+      "  strategy: oldest\n  sequences_max: 8\n  rows_max: 4\n  backlog_max: 2\n  idle_ms_max: 500\n"
+      "  controls: {start: START, ready: {input: READY, values: [-1, 1]}, corrid: ID}\n"
+      "  states: [{input: s, output: t, shape: [2, 1, 128]}]\n");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  const SequenceConfig& sequence = config->sequence;
+  EXPECT_TRUE(sequence.on && sequence.oldest);
+  EXPECT_EQ(sequence.sequences_max, 8);
+  EXPECT_EQ(sequence.rows_max, 4);
+  EXPECT_EQ(sequence.backlog_max, 2);
+  EXPECT_EQ(sequence.idle_ms_max, 500);
+  EXPECT_EQ(sequence.start, (SequenceControlConfig{"START", 0, 1}));
+  EXPECT_EQ(sequence.ready, (SequenceControlConfig{"READY", -1, 1}));
+  EXPECT_EQ(sequence.end, SequenceControlConfig());
+  EXPECT_EQ(sequence.states, (std::vector<SequenceStateConfig>{{"s", "t", {2, 1, 128}}}));
+  EXPECT_FALSE(Parse("")->sequence.on);
 }
 
 TEST(ModelConfig, IsBounded) {
