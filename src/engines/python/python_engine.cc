@@ -44,7 +44,8 @@ struct snug_engine {
 struct snug_model {
   snug::python::WorkerOptions worker_options;
   json load_message;
-  json declared;  // inputs and outputs as the first worker told them
+  json declared;          // inputs and outputs as the first worker told them
+  bool stateful = false;  // a new worker does not know what the last one did
   snug::Duration timeout{};
   snug::Duration load_timeout{};
   std::unique_ptr<Worker> spare;  // the one that told; the first instance takes it
@@ -154,12 +155,13 @@ snug::Duration SecondsOption(const snug::kit::Options& options, const char* name
 
 void Load(LogFunction log, const fs::path& directory, const char* options_json, snug_model& model) {
   snug::kit::Options options(options_json, {"threads", "instances", "python", "venv", "class", "inputs",
-                                            "outputs", "options", "timeout_s", "load_timeout_s"});
+                                            "outputs", "options", "timeout_s", "load_timeout_s", "stateful"});
   if (!fs::exists(directory / "model.py")) {
     throw Failure(SNUG_INVALID_ARGUMENT, directory.string() + " holds no model.py");
   }
   const auto threads = static_cast<int>(options.Integer("threads", 1, 1, 1 << 16));
   const auto instances = options.Integer("instances", 1, 1, 1 << 16);
+  model.stateful = options.Boolean("stateful", false);
   model.timeout = SecondsOption(options, "timeout_s", kTimeoutSecondsDefault);
   model.load_timeout = SecondsOption(options, "load_timeout_s", kLoadTimeoutSecondsDefault);
   model.worker_options = {Interpreter(options, directory), WorkerScript(), LabelOf(directory), threads, log};
@@ -289,7 +291,8 @@ void Run(snug_instance& instance, const snug_tensor* inputs, uint32_t input_coun
   for (int tried = 1;; ++tried) {
     auto answer = AskWorker(instance, table, wanted);
     if (answer.ok()) return TakeOutputs(instance, *answer, sink);
-    if (answer.status().code() != snug::Code::kUnavailable || tried == kTriesMax) Throw(answer.status());
+    const bool again = answer.status().code() == snug::Code::kUnavailable && !instance.model->stateful;
+    if (!again || tried == kTriesMax) Throw(answer.status());
     instance.start_again_at = {};  // at once: the back-off is for those that keep dying
   }
 }

@@ -209,6 +209,20 @@ TEST_F(PythonTest, DeathIsThatRequestsAlone) {
   EXPECT_EQ(after.ToString(), "OK");
 }
 
+TEST_F(PythonTest, AModelThatRemembersIsNotAskedAgain) {
+  const std::string path = testing::TempDir() + fmt::format("/died.{}", getpid());
+  const std::string options = fmt::format(R"("options":{{"mode":"dies_once","flag":"{}"}})", path);
+  for (const char* stateful : {"false", "true"}) {
+    std::filesystem::remove(path);
+    auto model = TryLoad(fmt::format(R"({{"stateful":{},{}}})", stateful, options));
+    ASSERT_TRUE(model.ok()) << model.status().ToString();
+    auto instance = (*model)->CreateInstance();
+    ASSERT_TRUE(instance.ok());
+    EXPECT_EQ(Send(**instance, 1).ok(), std::string_view(stateful) == "false");
+  }
+  std::filesystem::remove(path);
+}
+
 TEST_F(PythonTest, KilledFromOutsideLosesNothing) {
   auto model =
       TryLoad(R"({"outputs":{"y":{"dtype":"FP32","shape":[-1,-1]},"note":{"dtype":"BYTES","shape":[-1]}}})");

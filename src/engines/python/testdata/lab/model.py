@@ -11,6 +11,7 @@ class Lab:
 
     def load(self, directory, options):
         self.mode = options.get("mode", "double")
+        self.flag = options.get("flag")
         if self.mode == "load_fails":
             raise RuntimeError("weights are missing")
         if self.mode == "load_hangs":
@@ -25,6 +26,9 @@ class Lab:
             os.kill(os.getpid(), 9)
         if x.size and x[0, 0] > 1000:
             time.sleep(600)
+        if self.mode == "dies_once" and not os.path.exists(self.flag):
+            open(self.flag, "w").close()
+            os._exit(7)
         if self.mode == "value_error":
             raise ValueError("row 3 is negative")
         if self.mode == "bug":
