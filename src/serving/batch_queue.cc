@@ -168,7 +168,7 @@ void BatchQueue::WaitForWork(std::unique_lock<std::mutex>& lock, TimePoint wake)
   }
 }
 
-std::unique_ptr<Job> BatchQueue::Pop() {
+std::unique_ptr<Job> BatchQueue::Pop(size_t) {
   std::unique_lock lock(mutex_);
   for (;;) {
     if (!alone_.empty()) return TakeAlone();

@@ -63,7 +63,7 @@ class BatchQueue : public JobQueue {
 
   BatchQueue(size_t limit, BatchPolicy policy, size_t default_level, const Clock& clock, MakeJob make_job);
 
-  std::unique_ptr<Job> Pop() override;
+  std::unique_ptr<Job> Pop(size_t worker) override;
   void FailUnwanted(TimePoint now) override;
   void Close() override;
   size_t size() const override;

@@ -64,6 +64,11 @@ BatchShape BatchShapeOf(std::span<const Tensor> inputs) {
   return shape;
 }
 
+bool MayBeOneRequestsFault(Code code, bool own_process) {
+  return code == Code::kInvalidArgument || code == Code::kInternal || code == Code::kUnknown ||
+         (code == Code::kUnavailable && own_process);
+}
+
 Tensor SliceRows(const Tensor& tensor, int64_t begin, int64_t rows) {
   Tensor slice{tensor.name, tensor.dtype, tensor.shape, {}};
   slice.shape[0] = rows;

@@ -20,6 +20,9 @@ BatchShape BatchShapeOf(std::span<const Tensor> inputs);
 // Its rows alone.
 int64_t CommonRows(std::span<const Tensor> inputs);
 
+// Whether executing requests one by one that failed together may help some of them.
+bool MayBeOneRequestsFault(Code code, bool own_process);
+
 // Rows [begin, begin + rows) of a tensor, sharing its memory. `tensor` has that many.
 Tensor SliceRows(const Tensor& tensor, int64_t begin, int64_t rows);
 

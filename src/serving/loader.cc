@@ -113,6 +113,18 @@ BatchPlan MeasuredPlan(const LoadContext& context, const repository::ModelConfig
   return PlanBatching(config.batching, info, &measure);
 }
 
+// Batches of sequences are formed otherwise; one that waits in a parse thread could hold up the rest of its
+// own sequence; and equal inputs get other answers.
+Result<SequencePlan> PlanSequences(const Servable::Parts& parts) {
+  if (!parts.config.batching.priorities.empty())
+    return InvalidArgument("model.yaml: `sequence` and batching.priorities cannot be used together");
+  if (parts.parser != nullptr)
+    return InvalidArgument("model.yaml: `sequence` and a parser cannot be used together");
+  if (parts.config.cache.on)
+    return InvalidArgument("model.yaml: `sequence` and `cache` cannot be used together");
+  return SequencePlan::Make(parts.config.sequence, parts.model->info(), parts.name, parts.config.instances);
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context,
@@ -135,7 +147,11 @@ Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context,
   if (!parser.ok()) return parser.status().Annotate(fmt::format("parser \"{}\"", parts.config.parser));
   parts.parser = *std::move(parser);
   SNUG_ASSIGN_OR_RETURN(parts.instances, CreateInstances(*parts.model, parts.config.instances));
-  parts.batching = MeasuredPlan(context, parts.config, parts.model->info(), *parts.instances[0]);
+  if (parts.config.sequence.on) {
+    SNUG_ASSIGN_OR_RETURN(parts.sequences, PlanSequences(parts));
+  } else {
+    parts.batching = MeasuredPlan(context, parts.config, parts.model->info(), *parts.instances[0]);
+  }
   auto servable = std::make_shared<Servable>(std::move(parts));
   Status warm = servable->Warm(note);
   if (!warm.ok()) return warm.Annotate("the warm-up failed");

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "base/tensor.h"
+#include "serving/sequence_mark.h"
 
 namespace snug::serving {
 
@@ -33,6 +34,7 @@ struct InferRequest : RequestHead {
   std::vector<Tensor> inputs;        // any order; buffers own their bytes or borrow the protocol message's
   std::vector<std::string> outputs;  // wanted ones, in the order of the answer; empty: all
   int priority = 0;                  // 1 is the highest; 0: the model's default
+  SequenceMark sequence;             // heeded by models of sequences
   // An answer on the calling thread costs the protocol less than one on another, even when the caller is
   // busy.
   bool answer_here = false;

@@ -97,6 +97,7 @@ class Servable::InferJob : public RequestJob<InferRequest, InferResponse>, publi
   const std::vector<Tensor>& inputs() const override { return request_.inputs; }
   const std::vector<uint8_t>& wanted() const override { return wanted_; }
   int priority() const override { return request_.priority; }
+  SequenceMark sequence() const override { return request_.sequence; }
   void Answer(Result<std::vector<Tensor>> outputs) override {
     if (!outputs.ok()) return Fail(outputs.status());
     ArrangeOutputs(request_.outputs, *outputs);
@@ -162,7 +163,8 @@ Servable::Servable(Parts parts)
       version_(parts.version),
       config_(std::move(parts.config)),
       model_(std::move(parts.model)),
-      info_(model_->info()),
+      sequences_(std::move(parts.sequences)),
+      info_(sequences_ ? sequences_->visible() : model_->info()),
       engine_process_(model_->process_id()),
       instances_(std::move(parts.instances)),
       turns_(instances_.size()),
@@ -175,14 +177,14 @@ Servable::Servable(Parts parts)
       payloads_(static_cast<size_t>(config_.queue_limit)),
       executions_(MakeQueue(parts.batching)),
       counts_batches_(parts.batching.queue),
-      batching_note_(std::move(parts.batching.note)) {
+      batching_note_(sequences_ ? sequences_->Note() : std::move(parts.batching.note)) {
   stats_->memory_bytes = info_.memory_bytes;
   stats_->threads = info_.threads_per_instance * static_cast<int>(instances_.size());
   for (size_t i = 0; i < instances_.size(); ++i) {
-    instance_threads_.emplace_back([this, i] { Work(*executions_, instances_[i].get(), &turns_[i]); });
+    instance_threads_.emplace_back([this, i] { Work(*executions_, i, instances_[i].get(), &turns_[i]); });
   }
   for (size_t i = parser_ ? kParseThreadsPerInstance * instances_.size() : 0; i > 0; --i) {
-    parse_threads_.emplace_back([this] { Work(payloads_, nullptr, nullptr); });
+    parse_threads_.emplace_back([this, i] { Work(payloads_, i, nullptr, nullptr); });
   }
 }
 
@@ -190,8 +192,8 @@ Servable::~Servable() {
   Stop();
 }
 
-void Servable::Work(JobQueue& queue, engine::Instance* instance, Turn* turn) {
-  while (std::unique_ptr<Job> job = queue.Pop()) {
+void Servable::Work(JobQueue& queue, size_t worker, engine::Instance* instance, Turn* turn) {
+  while (std::unique_ptr<Job> job = queue.Pop(worker)) {
     if (turn != nullptr) turn->Take();
     RunOrFail(*job, instance, clock_.Now());
     if (turn != nullptr) turn->Give();
@@ -219,7 +221,7 @@ bool Servable::RunHere(InferJob& job, InferRequest& request, InferCallback& done
 }
 
 Status Servable::Warm(std::string& note) {
-  if (!HasGuessedDims(info_.inputs)) return WarmGuessedBytes(note);
+  if (!HasGuessedDims(model_->info().inputs)) return WarmGuessedBytes(note);
   Status first;
   for (int64_t free_dim : kWarmupFreeDims) {
     Status status = WarmOnce(free_dim);
@@ -228,23 +230,24 @@ Status Servable::Warm(std::string& note) {
       return status;
     if (first.ok()) first = status;
   }
-  note = fmt::format("not warmed up: zeros for {} gave {}", SpecsText(info_.inputs), first.ToString());
+  note =
+      fmt::format("not warmed up: zeros for {} gave {}", SpecsText(model_->info().inputs), first.ToString());
   return {};
 }
 
 // Empty strings are a guess too: a model that parses its strings may refuse them.
 Status Servable::WarmGuessedBytes(std::string& note) {
   Status status = WarmOnce(1);
-  const bool has_bytes = std::any_of(info_.inputs.begin(), info_.inputs.end(),
+  const bool has_bytes = std::any_of(model_->info().inputs.begin(), model_->info().inputs.end(),
                                      [](const TensorSpec& spec) { return spec.dtype == DType::kBytes; });
   if (status.code() != Code::kInvalidArgument || !has_bytes) return status;
-  note =
-      fmt::format("not warmed up: empty strings for {} gave {}", SpecsText(info_.inputs), status.ToString());
+  note = fmt::format("not warmed up: empty strings for {} gave {}", SpecsText(model_->info().inputs),
+                     status.ToString());
   return {};
 }
 
 Status Servable::WarmOnce(int64_t free_dim) {
-  SNUG_ASSIGN_OR_RETURN(const std::vector<Tensor> inputs, ZeroInputs(info_.inputs, free_dim));
+  SNUG_ASSIGN_OR_RETURN(const std::vector<Tensor> inputs, ZeroInputs(model_->info().inputs, free_dim));
   auto round = std::make_shared<std::latch>(static_cast<ptrdiff_t>(instances_.size()));
   std::vector<std::future<Status>> outcomes;
   for (size_t i = 0; i < instances_.size(); ++i) {

@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <thread>
@@ -31,6 +32,7 @@
 #include "serving/batch_plan.h"
 #include "serving/request.h"
 #include "serving/response_cache.h"
+#include "serving/sequence_plan.h"
 #include "serving/stats.h"
 #include "serving/turn.h"
 #include "serving/work_queue.h"
@@ -59,6 +61,7 @@ class Servable {
     std::map<std::string, std::shared_ptr<Servable>> signatures;  // the model's further ones, by name
     std::shared_ptr<VersionStats> stats;
     BatchPlan batching;
+    std::optional<SequencePlan> sequences;  // its requests are parts of sequences
     const Clock* clock = nullptr;
     std::function<void()>
         on_wait;  // called when a request has to wait: Sweep soon, and again while it says true
@@ -106,17 +109,18 @@ class Servable {
   class ExecuteJob;
   class WarmJob;
   class BatchJob;
+  class SequenceJob;
 
   template <typename ConcreteJob, typename Request, typename Done>
   bool Admit(JobQueue& queue, std::unique_ptr<ConcreteJob> job, Request& request, Done& done);
   // Executes the job here and now when the model is quick and an instance is free; else touches nothing.
   bool RunHere(InferJob& job, InferRequest& request, InferCallback& done);
-  void Work(JobQueue& queue, engine::Instance* instance, Turn* turn);
   // True: answered. Else `done` also keeps the answer that comes for the next time.
   template <typename Response>
   bool AnswerFromCache(const CacheKey& key, TimePoint arrival, Callback<Response>& done);
   bool AnswerFromCache(const InferRequest& request, const std::vector<uint8_t>& wanted, InferCallback& done);
   bool AnswerFromCache(const PredictRequest& request, PredictCallback& done);
+  void Work(JobQueue& queue, size_t worker, engine::Instance* instance, Turn* turn);
   // The servable of the request's signature: this one, one of signatures_, or FAILED_PRECONDITION.
   Result<Servable*> ForSignature(const std::string& signature);
   void Started(const Job& job);
@@ -126,6 +130,7 @@ class Servable {
   Result<std::vector<Tensor>> ExecuteWithRetry(engine::Instance& instance, const std::vector<Tensor>& inputs,
                                                const std::vector<uint8_t>& wanted, const Job& job);
   std::unique_ptr<JobQueue> MakeQueue(const BatchPlan& plan);
+  std::unique_ptr<JobQueue> MakeSequenceQueue();
   Result<std::vector<Tensor>> ExecuteOnce(engine::Instance& instance, std::span<const TensorView> inputs,
                                           std::span<const uint8_t> wanted);
   // True when another process than `died` is there.
@@ -142,7 +147,8 @@ class Servable {
   const int64_t version_;
   const repository::ModelConfig config_;
   std::unique_ptr<engine::Model> model_;
-  const engine::ModelInfo info_;
+  const std::optional<SequencePlan> sequences_;
+  const engine::ModelInfo info_;  // as clients see it
   const int64_t engine_process_;
   std::vector<std::unique_ptr<engine::Instance>> instances_;  // each used by who holds its turn
   std::vector<Turn> turns_;

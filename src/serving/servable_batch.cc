@@ -10,12 +10,6 @@
 namespace snug::serving {
 namespace {
 
-// Whether executing the members one by one may help some of them.
-bool MayBeOneMembersFault(Code code, bool own_process) {
-  return code == Code::kInvalidArgument || code == Code::kInternal || code == Code::kUnknown ||
-         (code == Code::kUnavailable && own_process);
-}
-
 std::vector<Tensor> InputsOf(const MemberPart& part) {
   const auto& inputs = part.member->request().inputs();
   if (part.rows == part.member->rows()) return inputs;
@@ -90,7 +84,7 @@ class Servable::BatchJob : public Job {
     auto outputs = Execute(*instance, work_.parts, work_.size, wanted);
     if (outputs.ok()) return Scatter(*outputs, wanted);
     if (work_.parts.size() > 1 &&
-        MayBeOneMembersFault(outputs.status().code(), servable_.engine_process_ != 0))
+        MayBeOneRequestsFault(outputs.status().code(), servable_.engine_process_ != 0))
       return RunSingly(*instance, outputs.status());
     for (const MemberPart& part : work_.parts) part.member->Fail(outputs.status());
   }
@@ -156,6 +150,7 @@ class Servable::BatchJob : public Job {
 
 std::unique_ptr<JobQueue> Servable::MakeQueue(const BatchPlan& plan) {
   const auto limit = static_cast<size_t>(config_.queue_limit);
+  if (sequences_) return MakeSequenceQueue();
   if (!plan.queue) return std::make_unique<WorkQueue>(limit);
   return std::make_unique<BatchQueue>(limit, plan.policy, plan.default_level, clock_, [this](BatchWork work) {
     return std::make_unique<BatchJob>(*this, std::move(work));

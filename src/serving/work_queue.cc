@@ -25,7 +25,7 @@ WorkQueue::Pushed WorkQueue::PushUpTo(size_t limit, std::unique_ptr<Job>& job, b
   return Pushed::kYes;
 }
 
-std::unique_ptr<Job> WorkQueue::Pop() {
+std::unique_ptr<Job> WorkQueue::Pop(size_t) {
   std::unique_lock lock(mutex_);
   ++idle_workers_;
   ready_.wait(lock, [&] { return !jobs_.empty() || closed_; });

@@ -25,6 +25,7 @@ class Batchable {
   virtual const std::vector<Tensor>& inputs() const = 0;
   virtual const std::vector<uint8_t>& wanted() const = 0;  // as of Instance::Execute
   virtual int priority() const { return 0; }               // 1 is the highest; 0: the model's default
+  virtual SequenceMark sequence() const { return {}; }
   // Called once, instead of Run and Fail.
   virtual void Answer(Result<std::vector<Tensor>> outputs) = 0;
 };
@@ -59,8 +60,8 @@ class JobQueue {
   Pushed Push(std::unique_ptr<Job>& job, bool* waits) { return PushUpTo(limit_, job, waits); }
   // The same without the limit, for jobs whose number something else bounds.
   Pushed PushUnbounded(std::unique_ptr<Job>& job, bool* waits) { return PushUpTo(SIZE_MAX / 2, job, waits); }
-  // Blocks for the job whose turn it is; null when closed and empty.
-  virtual std::unique_ptr<Job> Pop() = 0;
+  // Blocks for the job whose turn it is; null when closed and empty. Workers are numbered from 0.
+  virtual std::unique_ptr<Job> Pop(size_t worker) = 0;
   // Answers the jobs that nobody wants any more, wherever they stand.
   virtual void FailUnwanted(TimePoint now) = 0;
   // No further job comes in; those inside are still handed out.
@@ -82,7 +83,7 @@ class JobQueue {
 class WorkQueue : public JobQueue {
  public:
   using JobQueue::JobQueue;
-  std::unique_ptr<Job> Pop() override;
+  std::unique_ptr<Job> Pop(size_t worker) override;
   void FailUnwanted(TimePoint now) override;
   std::vector<std::unique_ptr<Job>> TakeUnwanted(TimePoint now);
   void Close() override;

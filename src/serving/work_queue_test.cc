@@ -39,7 +39,7 @@ TEST(WorkQueue, IsFifoAndBounded) {
   EXPECT_EQ(queue.Push(third, &waits), WorkQueue::Pushed::kFull);
   ASSERT_NE(third, nullptr) << "a refused job stays the caller's";
   EXPECT_EQ(queue.PushUnbounded(third, &waits), WorkQueue::Pushed::kYes);
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(NumberOf(queue.Pop()), i);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(NumberOf(queue.Pop(0)), i);
 }
 
 TEST(WorkQueue, TakesExpiredAndCancelledFromTheMiddle) {
@@ -57,8 +57,8 @@ TEST(WorkQueue, TakesExpiredAndCancelledFromTheMiddle) {
   EXPECT_EQ(NumberOf(taken[0]), 1);
   EXPECT_EQ(StillWanted(*taken[0], start + 1s).code(), Code::kDeadlineExceeded);
   EXPECT_EQ(StillWanted(*taken[1], start + 1s).code(), Code::kCancelled);
-  EXPECT_EQ(NumberOf(queue.Pop()), 0);
-  EXPECT_EQ(NumberOf(queue.Pop()), 3);
+  EXPECT_EQ(NumberOf(queue.Pop(0)), 0);
+  EXPECT_EQ(NumberOf(queue.Pop(0)), 3);
 }
 
 TEST(WorkQueue, HandsOutWhatIsInsideAfterClose) {
@@ -69,13 +69,13 @@ TEST(WorkQueue, HandsOutWhatIsInsideAfterClose) {
   queue.Close();
   auto late = Make(8);
   EXPECT_EQ(queue.Push(late, &waits), WorkQueue::Pushed::kClosed);
-  EXPECT_EQ(NumberOf(queue.Pop()), 7);
-  EXPECT_EQ(queue.Pop(), nullptr);
+  EXPECT_EQ(NumberOf(queue.Pop(0)), 7);
+  EXPECT_EQ(queue.Pop(0), nullptr);
 }
 
 TEST(WorkQueue, CloseWakesTheWorkers) {
   WorkQueue queue(1);
-  std::thread worker([&] { EXPECT_EQ(queue.Pop(), nullptr); });
+  std::thread worker([&] { EXPECT_EQ(queue.Pop(0), nullptr); });
   queue.Close();
   worker.join();
 }
