@@ -15,8 +15,8 @@ namespace snug::server {
 
 inline constexpr const char* kServerName = "snug";
 inline constexpr const char* kServerVersion = SNUG_VERSION;
-inline constexpr const char* kExtensions[] = {"binary_tensor_data", "model_repository", "model_configuration",
-                                              "statistics"};
+inline constexpr const char* kExtensions[] = {"binary_tensor_data", "sequence", "model_repository",
+                                              "model_configuration", "statistics"};
 // Longest parameters.timeout that is honoured; more is no limit at all.
 constexpr int64_t kTimeoutUsMax = int64_t{86'400} * 1'000'000;
 

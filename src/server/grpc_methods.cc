@@ -78,6 +78,17 @@ void FillConfig(const TensorSpec& spec, Tensor* tensor) {
   tensor->mutable_dims()->Add(spec.shape.begin(), spec.shape.end());
 }
 
+void FillSequences(const repository::SequenceConfig& sequence, inference::ModelConfig& config) {
+  if (!sequence.on) return;
+  auto* batching = config.mutable_sequence_batching();
+  batching->set_max_sequence_idle_microseconds(static_cast<uint64_t>(sequence.idle_ms_max) * 1000);
+  if (sequence.oldest) {
+    batching->mutable_oldest()->set_max_candidate_sequences(sequence.sequences_max);
+  } else {
+    batching->mutable_direct();
+  }
+}
+
 Status ModelConfig(Core& core, const inference::ModelConfigRequest& request,
                    inference::ModelConfigResponse& response) {
   SNUG_ASSIGN_OR_RETURN(const serving::ModelDescription model,
@@ -88,6 +99,7 @@ Status ModelConfig(Core& core, const inference::ModelConfigRequest& request,
   config->set_backend(model.config.engine);
   for (const TensorSpec& spec : model.info.inputs) FillConfig(spec, config->add_input());
   for (const TensorSpec& spec : model.info.outputs) FillConfig(spec, config->add_output());
+  FillSequences(model.config.sequence, *config);
   auto* group = config->add_instance_group();
   group->set_name(model.name);
   group->set_kind(inference::ModelInstanceGroup::KIND_CPU);

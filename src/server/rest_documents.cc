@@ -95,6 +95,19 @@ std::string ModelMetadataJson(const serving::ModelDescription& model) {
   return json.Take();
 }
 
+namespace {
+
+void WriteSequences(JsonWriter& json, const repository::SequenceConfig& sequence) {
+  if (!sequence.on) return;
+  json.Key("sequence_batching").BeginObject().Key("max_sequence_idle_microseconds");
+  json.Value(static_cast<int64_t>(sequence.idle_ms_max) * 1000);
+  json.Key(sequence.oldest ? "oldest" : "direct").BeginObject();
+  if (sequence.oldest) json.Key("max_candidate_sequences").Value(sequence.sequences_max);
+  json.EndObject().EndObject();
+}
+
+}  // namespace
+
 std::string ModelConfigJson(const serving::ModelDescription& model) {
   JsonWriter json;
   json.BeginObject().Key("name").Value(model.name).Key("platform").Value(PlatformName(model));
@@ -102,6 +115,7 @@ std::string ModelConfigJson(const serving::ModelDescription& model) {
   WriteSpecs(json, model.info.inputs, "data_type", "TYPE_", "dims");
   json.Key("output");
   WriteSpecs(json, model.info.outputs, "data_type", "TYPE_", "dims");
+  WriteSequences(json, model.config.sequence);
   json.Key("instance_group")
       .BeginArray()
       .BeginObject()

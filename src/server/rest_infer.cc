@@ -245,10 +245,27 @@ class Decoder {
         json_.Int(request_.timeout_us);
       } else if (key_ == "priority") {
         json_.Int(request_.priority);
+      } else if (key_ == "sequence_id") {
+        SequenceId();
+      } else if (key_ == "sequence_start") {
+        json_.Bool(request_.sequence.start);
+      } else if (key_ == "sequence_end") {
+        json_.Bool(request_.sequence.end);
       } else {
         json_.Skip();
       }
     }
+  }
+
+  void SequenceId() {
+    if (json_.Peek() == '"') {
+      json_.String(request_.sequence.id.text);
+      return;
+    }
+    int64_t number = 0;
+    json_.Int(number);
+    if (json_.ok() && number < 0) json_.Fail("sequence_id must be a text or a number from 0 on");
+    request_.sequence.id.number = static_cast<uint64_t>(number);
   }
 
   const std::shared_ptr<std::string>& body_;

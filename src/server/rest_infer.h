@@ -25,8 +25,9 @@ struct RestInferRequest {
   std::vector<std::string> outputs;
   std::vector<int8_t> binary_outputs;  // of `outputs`: 1 binary, 0 JSON, -1 as binary_by_default says
   bool binary_by_default = false;
-  int64_t timeout_us = 0;  // parameters.timeout; 0: none
-  int64_t priority = 0;    // parameters.priority; 0: the model's default
+  int64_t timeout_us = 0;          // parameters.timeout; 0: none
+  int64_t priority = 0;            // parameters.priority; 0: the model's default
+  serving::SequenceMark sequence;  // parameters.sequence_id, sequence_start, sequence_end
 };
 
 // `body`: JSON, or JSON of `header_length` bytes followed by binary tensors. `header_length` is the text of

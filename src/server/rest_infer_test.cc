@@ -56,6 +56,23 @@ TEST(DecodeInfer, NumbersFlatAndNested) {
   ExpectValues<char>("BYTES", "[2]", R"(["ab",""])", {2, 0, 0, 0, 'a', 'b', 0, 0, 0, 0});
 }
 
+TEST(DecodeInfer, SequencesAreNamedByNumbersOrTexts) {
+  auto sequence = [](const std::string& parameters) {
+    return Decode(R"({"inputs":[],"parameters":{)" + parameters + "}}");
+  };
+  auto number = sequence(R"("sequence_id":42,"sequence_start":true)");
+  ASSERT_TRUE(number.ok());
+  EXPECT_EQ(number->sequence.id, (serving::CorrelationId{42, ""}));
+  EXPECT_TRUE(number->sequence.start && !number->sequence.end);
+  auto text = sequence(R"("sequence_id":"call","sequence_end":true)");
+  ASSERT_TRUE(text.ok());
+  EXPECT_EQ(text->sequence.id, (serving::CorrelationId{0, "call"}));
+  EXPECT_TRUE(text->sequence.end && !text->sequence.start);
+  EXPECT_THAT(sequence(R"("sequence_id":-1)").status().text(), HasSubstr("a text or a number from 0 on"));
+  EXPECT_FALSE(sequence(R"("sequence_id":{})").ok());
+  EXPECT_FALSE(sequence(R"("sequence_start":1)").ok());
+}
+
 TEST(DecodeInfer, DecimalsAreRoundedAsStrtofAndStrtodDo) {
   std::vector<std::string> texts{"0",         "-0.0", "0.1", "16777217", "16777217.0", "9007199254740993",
                                  "33554431.5"};

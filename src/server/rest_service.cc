@@ -123,6 +123,7 @@ void Infer(Exchange& exchange) {
   request.arrival = exchange.request.arrival;
   request.deadline = WithTimeout(TimePoint::max(), request.arrival, call->timeout_us);
   request.priority = PriorityOf(call->priority);
+  request.sequence = std::move(call->sequence);
   request.inputs = std::move(call->inputs);
   request.outputs = call->outputs;
   exchange.core.models.Infer(std::move(request), [call, respond = exchange.respond](auto result) {
