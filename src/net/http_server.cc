@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -36,6 +37,10 @@ using Socket = Stream::socket_type;
 // these bounds: closing at once would reset the connection before the client has read the answer.
 constexpr auto kLingerLimit = std::chrono::seconds(2);
 constexpr size_t kLingerBytesMax = size_t{16} << 20;
+
+// Read at a time: of a body whose length is known, and of one that goes through Beast's parser.
+constexpr size_t kBodyReadBytes = size_t{256} << 10;
+constexpr size_t kParsedReadBytes = size_t{64} << 10;
 
 class Session;
 
@@ -165,13 +170,40 @@ class Session : public std::enable_shared_from_this<Session> {
                       });
   }
 
-  void ReadBody(uint64_t limit) { is_upload_ ? ReadFileBody(limit) : ReadStringBody(limit); }
+  void ReadBody(uint64_t limit) {
+    stream_.expires_after(shared_->options.idle_timeout);
+    if (is_upload_) return ReadFileBody(limit);
+    const auto length = head_->content_length();
+    length ? ReadSizedBody(*length) : ReadParsedBody(limit);
+  }
 
-  void ReadStringBody(uint64_t limit) {
+  // Straight into the string that the handler gets: Beast's parser takes what its buffer holds at a time,
+  // which after a head is 512 bytes.
+  void ReadSizedBody(uint64_t length) {
+    const auto here = static_cast<size_t>(std::min<uint64_t>(buffer_.size(), length));
+    request_.body.reserve(length);
+    request_.body.assign(static_cast<const char*>(buffer_.data().data()), here);
+    buffer_.consume(here);
+    ReadMoreOfBody(here, length);
+  }
+
+  // The memory of a body that was announced is taken as it comes.
+  void ReadMoreOfBody(size_t received, uint64_t length) {
+    std::string& body = request_.body;
+    if (received == length) return Dispatch();
+    body.resize(static_cast<size_t>(std::min<uint64_t>(length, received + kBodyReadBytes)));
+    stream_.async_read_some(asio::buffer(body.data() + received, body.size() - received),
+                            [self = shared_from_this(), received, length](ErrorCode error, size_t bytes) {
+                              if (error) return self->BodyFailed(error);
+                              self->ReadMoreOfBody(received + bytes, length);
+                            });
+  }
+
+  // None, or in chunks.
+  void ReadParsedBody(uint64_t limit) {
     auto parser = std::make_shared<BodyParser>(std::move(*head_));
     parser->body_limit(limit);
-    // Bodies come in one block where their length is known, not doubled again and again.
-    if (auto length = parser->content_length()) parser->get().body().reserve(*length);
+    if (parser->chunked()) buffer_.reserve(kParsedReadBytes);
     http::async_read(stream_, buffer_, *parser,
                      [self = shared_from_this(), parser, limit](ErrorCode error, size_t) {
                        if (error == http::error::body_limit) return self->RefuseBody(limit);
@@ -189,6 +221,7 @@ class Session : public std::enable_shared_from_this<Session> {
     ErrorCode error;
     parser->get().body().open(path.c_str(), beast::file_mode::write, error);
     if (error) return Refuse(500, fmt::format("cannot store the upload: {}", error.message()));
+    buffer_.reserve(kParsedReadBytes);
     http::async_read(stream_, buffer_, *parser,
                      [self = shared_from_this(), parser, limit, path](ErrorCode read_error, size_t) {
                        parser->get().body().close();

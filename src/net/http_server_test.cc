@@ -65,6 +65,24 @@ TEST(HttpServerTest, AnswersAndKeepsTheConnection) {
   EXPECT_NE(answer.find("GET /2 "), std::string::npos);
 }
 
+TEST(HttpServerTest, BodiesArriveWhole) {
+  auto server = StartOrDie({}, Echo);
+  std::string large(3'000'000, '.');
+  for (size_t i = 0; i < large.size(); i += 1000) large.replace(i, 8, fmt::format("{:08}", i));
+  auto answer = Fetch({.method = "POST", .url = Url(*server, "/large"), .body = large});
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_EQ(answer->body, "POST /large " + large);
+  // One after the other in what is received at once: by length, in chunks, without a body.
+  std::string answers = Raw(server->port(),
+                            "POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nfirst"
+                            "POST /2 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                            "3\r\nsec\r\n3\r\nond\r\n0\r\n\r\n"
+                            "POST /3 HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+  EXPECT_NE(answers.find("POST /1 first"), std::string::npos) << answers;
+  EXPECT_NE(answers.find("POST /2 second"), std::string::npos) << answers;
+  EXPECT_TRUE(answers.ends_with("POST /3 ")) << answers;
+}
+
 TEST(HttpServerTest, RefusesWhatIsTooLargeBeforeReadingIt) {
   HttpServerOptions options;
   options.body_bytes_max = 100;
