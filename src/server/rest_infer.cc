@@ -105,6 +105,10 @@ class Decoder {
 
   void ReadShape(RestInput& input) {
     input.tensor.shape.clear();
+    if (json_.Peek() != '[') {
+      json_.Fail("\"shape\" must be an array of whole numbers");
+      return;
+    }
     for (json_.BeginArray(); json_.Element();) {
       int64_t dim = 0;
       if (!json_.Int(dim)) return;

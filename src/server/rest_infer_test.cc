@@ -136,6 +136,7 @@ TEST(DecodeInfer, SaysWhatIsWrong) {
     const char* text;
   } cases[] = {
       {"", "ends too early"},
+      {R"({"inputs":[{"name":"x","datatype":"FP32","shape":"1"}]})", "\"shape\" must be an array"},
       {"[]", "expected a JSON object"},
       {"{}", "no \"inputs\""},
       {R"({"inputs":[{}]})", "an input has no \"name\""},
