@@ -135,6 +135,8 @@ class Parser {
         {"--policy", "Rule by which models share servers (docs/placement.md); default: fifty-percent", any},
         {"--limit", "How full the rule lets a group of models become, 0.5 = half of its cores",
          CLI::Range(0.01, 4.0)},
+        {"--quota", "Cards (groups) of which a department's models may ask for shares: cars=4,homes=2.5",
+         any},
         {"--group-cores", "CPU cores of a group, which stands for a card; default: half of the machine's",
          CLI::Range(0.1, 1024.0)},
         {"--memory-mib", "Memory for servers and models together; default: 90 % of the machine's",

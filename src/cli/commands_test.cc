@@ -135,7 +135,8 @@ Json Model(const std::string& state) {
              {"group", "g1"},
              {"server", "g1-0"},
              {"state", "READY"},
-             {"description", "OpenVINO CPU"}}}}};
+             {"description", "OpenVINO CPU"},
+             {"placed_because", "no group fits; there is no group"}}}}};
 }
 
 const char kMetadata[] = R"({"name":"ocr","inputs":[{"name":"x","datatype":"FP32","shape":[-1,2]},
@@ -164,6 +165,7 @@ TEST(CommandsTest, OneModelInFull) {
   Ran ran = platform.Snug({"models", "ocr"});
   EXPECT_THAT(ran.out, HasSubstr("OpenVINO CPU"));
   EXPECT_THAT(ran.out, HasSubstr("100"));
+  EXPECT_THAT(ran.out, HasSubstr("version 3 stands in g1: no group fits; there is no group\n"));
 }
 
 TEST(CommandsTest, StatusShowsProcessesAndWarnings) {

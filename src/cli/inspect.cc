@@ -110,6 +110,18 @@ std::string CopyTable(const Json& model) {
   return table.empty() ? "no copies\n" : table.Text();
 }
 
+// Why each copy stands where it does, a line each.
+std::string PlacementLines(const Json& model) {
+  std::string text;
+  for (const auto& copy : ListOf(model, "copies")) {
+    std::string because = TextOf(copy, "placed_because");
+    if (because.empty()) continue;
+    text += fmt::format("version {} stands in {}: {}\n", NumberOf(copy, "version"), TextOf(copy, "group"),
+                        because);
+  }
+  return text.empty() ? text : "\n" + text;
+}
+
 Status ShowModel(const Session& session, const ApiClient& api, const std::string& name) {
   SNUG_ASSIGN_OR_RETURN(Json model, api.Get("/api/v1/models/" + PercentEncode(name)));
   std::ostream& out = session.terminal.out;
@@ -118,7 +130,9 @@ Status ShowModel(const Session& session, const ApiClient& api, const std::string
     return {};
   }
   Json one = Json::array({model});
-  out << ModelsText(one) << Reasons(one) << "\n" << VersionTable(model) << "\n" << CopyTable(model);
+  out << ModelsText(one) << Reasons(one) << "\n"
+      << VersionTable(model) << "\n"
+      << CopyTable(model) << PlacementLines(model);
   return {};
 }
 

@@ -32,7 +32,8 @@ Json CopyToJson(const CopyView& copy) {
           {"grpc", copy.grpc},
           {"rest", copy.rest},
           {"memory_bytes", copy.memory_bytes},
-          {"description", copy.description}};
+          {"description", copy.description},
+          {"placed_because", copy.placed_because}};
 }
 
 Json VersionToJson(const VersionView& version) {

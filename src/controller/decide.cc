@@ -177,6 +177,7 @@ placement::Group GroupOf(const Facts& facts, const DecideOptions& options, const
 placement::World MakeWorld(const Facts& facts, const DecideOptions& options) {
   placement::World world;
   world.groups_max = options.groups_max;
+  world.quota_shares = options.quota_shares;
   world.new_group.memory_bytes = options.group_memory_bytes;
   // At least 1: nothing left is not the same as no limit.
   uint64_t reserved = std::min(ReservedMemory(facts), options.memory_bytes);
@@ -199,6 +200,9 @@ class PlanToChanges {
       : facts_(facts), options_(options), changes_(changes) {}
 
   void Run(const placement::Plan& plan) {
+    for (const auto& assignment : plan.assignments) {
+      if (assignment.is_new_group) NewGroup(assignment);
+    }
     for (const auto& assignment : plan.assignments) Assign(assignment);
     std::map<CopyId, std::string> why;
     for (const auto& removal : plan.removals)
@@ -214,28 +218,38 @@ class PlanToChanges {
   const std::set<std::string>& used_groups() const { return used_groups_; }
   const std::set<CopyId>& kept() const { return kept_; }
 
+  // The plan's reasons with our names of the groups that it made; the longer names first, for "new group 1"
+  // begins "new group 10".
+  std::string Named(std::string why) const {
+    for (auto made = made_.rbegin(); made != made_.rend(); ++made) {
+      for (size_t at; (at = why.find(made->first)) != std::string::npos;) {
+        why.replace(at, made->first.size(), made->second);
+      }
+    }
+    return why;
+  }
+
  private:
   void Assign(const placement::Assignment& assignment) {
     CopyId id{assignment.id.model, assignment.id.version, assignment.group};
-    if (assignment.is_new_group) id.group = NewGroup(assignment);
+    if (assignment.is_new_group) id.group = made_.at(assignment.group);
     used_groups_.insert(id.group);
     auto row = std::ranges::find(facts_.tables.copies, id, &CopyRow::id);
     kept_.insert(id);
     if (row == facts_.tables.copies.end()) {
-      changes_->push_back(registry::PlaceCopy{id, assignment.why});
+      changes_->push_back(registry::PlaceCopy{id, Named(assignment.why)});
     } else if (!Placed(*row)) {
       changes_->push_back(registry::KeepCopy{id});
     }
   }
 
-  std::string NewGroup(const placement::Assignment& assignment) {
+  void NewGroup(const placement::Assignment& assignment) {
     auto [it, is_new] = made_.try_emplace(assignment.group, "");
-    if (!is_new) return it->second;
+    if (!is_new) return;
     it->second = fmt::format("g{}", facts_.tables.next_group + static_cast<int64_t>(made_.size()) - 1);
     const ModelRow* model = facts_.tables.Model(assignment.id.model);
     registry::GroupRow group{it->second, model->department, options_.group_cores, facts_.now};
     changes_->push_back(registry::AddGroup{group, {it->second + "-0", it->second, facts_.now}});
-    return it->second;
   }
 
   const Facts& facts_;
@@ -319,7 +333,7 @@ Result<Changes> NextChanges(const Facts& facts, const DecideOptions& options) {
   RemoveDrained(facts, acting.kept(), &result.changes);
   RemoveEmpty(facts, acting.used_groups(), &result.changes);
   WarnOfMemory(facts, options, &result.warnings);
-  for (const auto& unplaced : plan.unplaced) result.unplaced[unplaced.id] = unplaced.why;
+  for (const auto& unplaced : plan.unplaced) result.unplaced[unplaced.id] = acting.Named(unplaced.why);
   return result;
 }
 

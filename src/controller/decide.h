@@ -20,6 +20,7 @@ struct DecideOptions {
   uint32_t groups_max = 64;
   uint64_t memory_bytes = 0;        // for models and their servers, all groups together; 0: not limited
   uint64_t group_memory_bytes = 0;  // for the models of a group; 0: not limited
+  std::map<std::string, double> quota_shares;  // department → the sum of its copies' shares at most
 };
 
 struct GroupUse {

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "controller/controller.h"
+#include "controller/quotas.h"
 #include "os/cpu_budget.h"
 #include "os/files.h"
 #include "os/process.h"
@@ -17,7 +18,8 @@ constexpr uint64_t kMemoryMibMax = uint64_t{1} << 30;
 struct Arguments {
   ControllerOptions options;
   std::string policy = "fifty-percent";
-  double limit = 0;         // 0: the policy's own
+  double limit = 0;  // 0: the policy's own
+  std::string quotas;
   uint64_t memory_mib = 0;  // 0: from the machine
   uint64_t group_memory_mib = 0;
   int drain_delay_ms = 1000;
@@ -53,6 +55,8 @@ void AddOptions(CLI::App* app, Arguments* a) {
   app->add_option("--plugins", o.plugins_dir, "Folder of engines and parsers; default: ../lib/snug");
   app->add_option("--policy", a->policy, "How models are placed in groups")->capture_default_str();
   app->add_option("--limit", a->limit, "Of the policy: how full a group becomes, 0.5 = half of its cores");
+  app->add_option("--quota", a->quotas,
+                  "Cards of which each department's models may ask for shares: cars=4,homes=2.5");
   app->add_option("--group-cores", o.decide.group_cores,
                   "CPU cores that stand for a card; default: from the machine");
   app->add_option("--groups-max", o.decide.groups_max, "Groups at most")->capture_default_str();
@@ -90,6 +94,7 @@ Status Complete(Arguments* a) {
     return InvalidArgument("--limit {}: expected above 0 and at most 4 (0.5 is half of a group's cores)",
                            a->limit);
   }
+  SNUG_ASSIGN_OR_RETURN(o.decide.quota_shares, ParseQuotas(a->quotas));
   if (o.decide.group_cores < 0)
     return InvalidArgument("--group-cores {}: expected above 0", o.decide.group_cores);
   os::CpuBudget machine = os::ReadCpuBudget();

@@ -80,6 +80,41 @@ TEST(Reconciler, ModelsThatDoNotFitIntoMemorySaySo) {
   EXPECT_EQ(p.StateOf("large"), State::kReady) << "placed as soon as there is room";
 }
 
+TEST(Reconciler, ADepartmentsQuotaHoldsAndIsSaid) {
+  Platform p;
+  p.options_.decide.quota_shares = {{"default", 0.5}};
+  p.Restart();
+  p.Deploy("a", 1, 1, 0.3);
+  p.Deploy("b", 1, 1, 0.3);
+  p.Steps(kEnough);
+  EXPECT_EQ(p.StateOf("a"), State::kReady);
+  EXPECT_EQ(p.StateOf("b"), State::kPending);
+  auto tables = *p.registry->Load();
+  auto view = MakeModelView(tables, p.reconciler->Know(), *tables.Model("b"));
+  EXPECT_THAT(view.reason,
+              HasSubstr("department default has 0.50 cards' share and uses 0.30; 0.30 more is above it"));
+
+  p.options_.decide.quota_shares = {{"default", 0.6}};
+  p.Restart();
+  p.Steps(kEnough);
+  EXPECT_EQ(p.StateOf("b"), State::kReady) << "placed as soon as the quota allows it";
+}
+
+TEST(Reconciler, ACopySaysWhyItStandsWhereItDoes) {
+  Platform p;
+  p.Deploy("a", 1, 1, 0.3);
+  p.Deploy("b", 1, 1, 0.3);
+  p.Steps(kEnough);
+  p.Restart();
+  p.Steps(kEnough);
+  auto tables = *p.registry->Load();
+  auto because = [&](const char* model) {
+    return MakeModelView(tables, p.reconciler->Know(), *tables.Model(model)).copies.at(0).placed_because;
+  };
+  EXPECT_EQ(because("a"), "no group fits; there is no group");
+  EXPECT_THAT(because("b"), HasSubstr("no group fits; passed over g1: use"));
+}
+
 TEST(Reconciler, AStateThatIsAtRestStaysAtRest) {
   Platform p;
   p.Deploy("a", 1, 2);

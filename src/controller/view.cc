@@ -22,6 +22,7 @@ CopyView MakeCopyView(const Tables& tables, const Knowledge& knowledge, const re
   CopyView view;
   view.id = row.id;
   view.state = "PENDING";
+  view.placed_because = row.placed_because;
   const deploy::ObservedServer* server = FindServer(tables, knowledge, row.id.group, &view.server);
   if (server == nullptr) {
     view.reason = "its server is about to start";

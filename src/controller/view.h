@@ -18,6 +18,7 @@ struct CopyView {
   std::string server;
   std::string state;  // PENDING, LOADING, READY, FAILED, DRAINING
   std::string reason, grpc, rest, description;
+  std::string placed_because;
   uint64_t memory_bytes = 0;
 };
 

@@ -35,9 +35,14 @@ constexpr std::string_view kUseHistory[] = {
     "primary key (group_id, start))",
 };
 
+constexpr std::string_view kPlacedBecause[] = {
+    "alter table copies add column placed_because text not null default ''",
+};
+
 constexpr Migration kMigrations[] = {
     {1, "models, versions, groups, servers, copies, routes, audit", kFirst},
     {2, "use history of the groups", kUseHistory},
+    {3, "why each copy stands where it does", kPlacedBecause},
 };
 
 }  // namespace

@@ -334,8 +334,10 @@ class SqlRegistry final : public Registry {
     long long version = 0;
     int state = 0;
     soci::statement statement =
-        (sql_.prepare << "select model, version, group_id, state, created from copies order by 1, 2, 3",
-         into(row.id.model), into(version), into(row.id.group), into(state), into(row.created));
+        (sql_.prepare << "select model, version, group_id, state, created, placed_because from copies "
+                         "order by 1, 2, 3",
+         into(row.id.model), into(version), into(row.id.group), into(state), into(row.created),
+         into(row.placed_because));
     for (statement.execute(); statement.fetch();) {
       row.id.version = version;
       row.state = static_cast<CopyState>(state);
@@ -440,8 +442,9 @@ class SqlRegistry final : public Registry {
     long long version = change.copy.version;
     int placed = static_cast<int>(CopyState::kPlaced);
     double now = options_.now();
-    sql_ << "insert into copies (model, version, group_id, state, created) values (:m, :v, :g, :s, :t)",
-        use(change.copy.model), use(version), use(change.copy.group), use(placed), use(now);
+    sql_ << "insert into copies (model, version, group_id, state, created, placed_because) "
+            "values (:m, :v, :g, :s, :t, :w)",
+        use(change.copy.model), use(version), use(change.copy.group), use(placed), use(now), use(change.why);
     Note(who, "place", Subject(change.copy), fmt::format("{}: {}", change.copy.group, change.why));
   }
 

@@ -90,7 +90,7 @@ TEST_F(RegistryTest, RowsComeBackAfterReopening) {
   ASSERT_NE(after.Version("ocr", 1), nullptr);
   EXPECT_EQ(*after.Version("ocr", 1), Ocr(1, "stable").version);
   EXPECT_EQ(*after.Model("ocr"), Ocr(1).model);
-  EXPECT_THAT(after.copies, ElementsAre(CopyRow{{"ocr", 1, "g1"}, CopyState::kPlaced, now_}));
+  EXPECT_THAT(after.copies, ElementsAre(CopyRow{{"ocr", 1, "g1"}, CopyState::kPlaced, now_, "first fit"}));
 }
 
 TEST_F(RegistryTest, AVersionIsDeployedOnce) {
@@ -164,7 +164,8 @@ TEST_F(RegistryTest, AKillBeforeTheCommitLeavesNothingAndAfterItEverything) {
 
 TEST_F(RegistryTest, AnOlderSchemaIsBroughtUpToDateAndANewerOneRefused) {
   Open();
-  Sql("drop table group_use; delete from schema_migrations where number = 2");
+  Sql("drop table group_use; alter table copies drop column placed_because; "
+      "delete from schema_migrations where number >= 2");
   UseRow row{"g1", 300, 1.5, 60};
   EXPECT_TRUE(Open()->SaveUse(std::span(&row, 1), 0).ok());
   Sql("insert into schema_migrations values (99, 'future', 0)");

@@ -68,6 +68,7 @@ struct CopyRow {
   CopyId id;
   CopyState state = CopyState::kPlaced;
   double created = 0;
+  std::string placed_because;  // what placement said; empty: placed by an older Snug
 
   bool operator==(const CopyRow&) const = default;
 };
