@@ -152,5 +152,51 @@ TEST(PlacePropertyTest, PromisesHoldForEveryPolicy) {
   }
 }
 
+// Every share in every group that is open, or in a new one.
+size_t FewestGroups(const std::vector<int>& shares, size_t next, std::vector<int>& left, int whole,
+                    size_t best) {
+  if (left.size() >= best) return best;
+  if (next == shares.size()) return left.size();
+  for (size_t g = 0; g < left.size(); ++g) {
+    if (left[g] < shares[next]) continue;
+    left[g] -= shares[next];
+    best = FewestGroups(shares, next + 1, left, whole, best);
+    left[g] += shares[next];
+  }
+  left.push_back(whole - shares[next]);
+  best = FewestGroups(shares, next + 1, left, whole, best);
+  left.pop_back();
+  return best;
+}
+
+// Largest first, so first and best fit need at most 11/9 of the optimum and 6/9 of a group (Dosa, 2007).
+TEST(PlacePropertyTest, NewGroupsAreNearTheFewestThereCanBe) {
+  for (const char* name : {"first-fit", "best-fit", "snug"}) {
+    Policy policy = *PolicyNamed(name);
+    int whole = static_cast<int>(policy.limit * 100 + 0.5);
+    Rng rng(17);
+    for (int round = 0; round < 60; ++round) {
+      World world;
+      std::vector<int> shares;
+      for (uint64_t m = 0, n = 3 + rng.Below(7); m < n; ++m) {
+        shares.push_back(static_cast<int>(5 + rng.Below(static_cast<uint64_t>(whole - 5))));
+        Wanted wanted;
+        wanted.id = {"m" + std::to_string(m), 1};
+        wanted.share = shares.back() / 100.0;
+        world.wanted.push_back(wanted);
+      }
+      std::vector<int> left;
+      size_t fewest = FewestGroups(shares, 0, left, whole, shares.size() + 1);
+      auto plan = Place(world, policy);
+      ASSERT_TRUE(plan.ok());
+      std::set<std::string> groups;
+      for (const Assignment& a : plan->assignments) groups.insert(a.group);
+      ASSERT_EQ(plan->assignments.size(), shares.size());
+      EXPECT_GE(groups.size(), fewest);
+      EXPECT_LE(9 * groups.size(), 11 * fewest + 6) << name;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace snug::placement

@@ -17,16 +17,21 @@ using placement::NodeSpec;
 using placement::PodSpec;
 
 constexpr std::array<int, 4> kMarksPercent = {50, 90, 100, 130};
-constexpr double kArriveMax = 100;
 
 // As the published figures were made: a list that asks for more than is wanted loses pods drawn at random,
 // one that asks for less is drawn from again.
-std::vector<const PodSpec*> Arrivals(const std::vector<PodSpec>& pods, double milli_wanted, Rng& rng) {
+Result<std::vector<const PodSpec*>> Arrivals(const std::vector<PodSpec>& pods, double milli_wanted,
+                                             Rng& rng) {
   std::vector<const PodSpec*> arrivals;
   double milli = 0;
   for (const PodSpec& pod : pods) {
     arrivals.push_back(&pod);
     milli += pod.DemandMilli();
+  }
+  if (milli_wanted / milli * static_cast<double>(pods.size()) > static_cast<double>(kArrivalsMax)) {
+    return Error(Code::kResourceExhausted,
+                 "more than {} pods would have to arrive; take fewer nodes or a smaller --arrive",
+                 kArrivalsMax);
   }
   rng.Shuffle(std::span(arrivals));
   while (milli < milli_wanted) {
@@ -137,7 +142,7 @@ Result<AllocRun> RunAlloc(const std::vector<NodeSpec>& nodes, const std::vector<
   AllocRun run;
   run.policy = policy;
   run.seed = seed;
-  auto arrivals = Arrivals(pods, arrive * replay.fleet_milli(), rng);
+  SNUG_ASSIGN_OR_RETURN(auto arrivals, Arrivals(pods, arrive * replay.fleet_milli(), rng));
   replay.Start(run);
   for (const PodSpec* pod : arrivals) replay.Arrive(*pod, run);
   replay.Finish(*arrivals.back(), run);

@@ -13,6 +13,8 @@
 namespace snug::simulate {
 
 inline constexpr int kCurveStepPercent = 5;
+inline constexpr double kArriveMax = 100;
+inline constexpr size_t kArrivalsMax = 50'000'000;
 
 struct AllocRun {
   std::string policy;
@@ -32,7 +34,8 @@ struct AllocRun {
   std::string example;  // one more pod like the last, explained
 };
 
-// INVALID_ARGUMENT: unknown policy, no nodes with cards, a list that asks for no card.
+// INVALID_ARGUMENT: unknown policy, no nodes with cards, a list that asks for no card. RESOURCE_EXHAUSTED:
+// more than kArrivalsMax pods would have to arrive.
 Result<AllocRun> RunAlloc(const std::vector<placement::NodeSpec>& nodes,
                           const std::vector<placement::PodSpec>& pods, const std::string& policy,
                           uint64_t seed, double arrive);

@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kMissing = std::numeric_limits<size_t>::max();
 constexpr size_t kFieldShownMax = 40;
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // some spreadsheets begin with it
 
 void Split(std::string_view line, std::vector<std::string_view>& fields) {
   fields.clear();
@@ -50,6 +51,7 @@ Result<CsvReader> CsvReader::Open(std::string_view text, const std::vector<std::
   reader.rest_ = text;
   std::string_view header;
   SNUG_RETURN_IF_ERROR(reader.ReadLine(header));
+  if (header.starts_with(kByteOrderMark)) header.remove_prefix(kByteOrderMark.size());
   Split(header, reader.raw_);
   if (reader.raw_.size() > kCsvColumnsMax) return InvalidArgument("more than {} columns", kCsvColumnsMax);
   reader.file_columns_ = reader.raw_.size();

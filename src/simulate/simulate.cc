@@ -1,12 +1,15 @@
 #include "simulate/simulate.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <string>
 
+#include "placement/node_rules.h"
 #include "simulate/options.h"
 #include "simulate/page.h"
 #include "simulate/report.h"
@@ -50,6 +53,23 @@ Result<PoliciesAndSeeds> Chosen(const Flags& flags) {
   SNUG_ASSIGN_OR_RETURN(chosen.policies, ParseNames(flags.policies));
   SNUG_ASSIGN_OR_RETURN(chosen.seeds, ParseSeeds(flags.seeds));
   return chosen;
+}
+
+// What each command knows besides the policies over nodes.
+std::vector<std::string> PoliciesWith(std::vector<std::string> more) {
+  std::vector<std::string> names = placement::NodeRuleNames();
+  names.insert(names.end(), more.begin(), more.end());
+  return names;
+}
+
+Status CheckChosen(const Flags& flags, const std::vector<std::string>& known) {
+  SNUG_ASSIGN_OR_RETURN(PoliciesAndSeeds chosen, Chosen(flags));
+  for (const std::string& policy : chosen.policies) {
+    if (std::find(known.begin(), known.end(), policy) != known.end()) continue;
+    return InvalidArgument("--policy: there is no policy \"{}\"; there are: {}", policy,
+                           fmt::join(known, ", "));
+  }
+  return {};
 }
 
 template <typename Run>
@@ -179,13 +199,43 @@ void AddLoadFlags(CLI::App& command, Flags& flags) {
   command.add_option("--fail-minutes", flags.load.fail_minutes, "… for so long (60)");
 }
 
-using Command = Status (*)(const Flags&);
+Status CheckAlloc(const Flags& flags) {
+  if (!(flags.arrive > 0 && flags.arrive <= kArriveMax)) {
+    return InvalidArgument("--arrive is {}; above 0 and at most {}", flags.arrive, kArriveMax);
+  }
+  if (flags.nodes_times < 1 || flags.nodes_times > kNodesMax) {
+    return InvalidArgument("--nodes-times is {}; from 1 to {}", flags.nodes_times, kNodesMax);
+  }
+  return CheckChosen(flags, PoliciesWith({}));
+}
 
-int RunCommand(Command command, const Flags& flags) {
-  Status status = command(flags);
-  if (status.ok()) return 0;
+Status CheckCards(const Flags& flags) {
+  return CheckChosen(flags, PoliciesWith({"one-per-card", "snug-repack"}));
+}
+
+Status CheckSeries(const Flags& flags) {
+  SNUG_RETURN_IF_ERROR(DemandFlags(flags).status());
+  return CheckChosen(flags, PoliciesWith({"one-per-card"}));
+}
+
+Status CheckNothing(const Flags&) {
+  return {};
+}
+
+constexpr int kExitFailed = 1;
+constexpr int kExitWrongFlags = 2;
+
+int Fail(const Status& status, int code) {
   fmt::print(stderr, "snug simulate: {}\n", status.ToString());
-  return 1;
+  return code;
+}
+
+using Step = Status (*)(const Flags&);
+
+int RunCommand(Step check, Step command, const Flags& flags) {
+  if (Status status = check(flags); !status.ok()) return Fail(status, kExitWrongFlags);
+  if (Status status = command(flags); !status.ok()) return Fail(status, kExitFailed);
+  return 0;
 }
 
 }  // namespace
@@ -228,14 +278,14 @@ int SimulateMain(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return app.exit(error) == 0 ? 0 : kExitWrongFlags;
   }
   if (flags.seeds.empty()) flags.seeds = *alloc || *cards ? "42-51" : "42-46";
-  if (*alloc) return RunCommand(Alloc, flags);
-  if (*cards) return RunCommand(Cards, flags);
-  if (*load) return RunCommand(Load, flags);
-  if (*queue) return RunCommand(Queue, flags);
-  return RunCommand(Synth, flags);
+  if (*alloc) return RunCommand(CheckAlloc, Alloc, flags);
+  if (*cards) return RunCommand(CheckCards, Cards, flags);
+  if (*load) return RunCommand(CheckSeries, Load, flags);
+  if (*queue) return RunCommand(CheckSeries, Queue, flags);
+  return RunCommand(CheckNothing, Synth, flags);
 }
 
 }  // namespace snug::simulate

@@ -80,6 +80,15 @@ TEST(SimulateTest, AsMuchArrivesAsIsAskedFor) {
   }
 }
 
+TEST(SimulateTest, ImpossibleReplaysAreRefused) {
+  EXPECT_THAT(RunAlloc({}, SmallPods(), "snug", 1, 1.3).status().text(), HasSubstr("no cards"));
+  EXPECT_THAT(RunAlloc(SmallNodes(), {{1000, 0, 0, 0, {}}}, "snug", 1, 1.3).status().text(),
+              HasSubstr("no cards"));
+  EXPECT_EQ(RunAlloc(SmallNodes(), SmallPods(), "snug", 1, 0).status().code(), Code::kInvalidArgument);
+  std::vector<placement::NodeSpec> many(4000, {"n", 1000, 1000, 16, ""});
+  EXPECT_EQ(RunAlloc(many, {{0, 0, 1, 1, {}}}, "random", 1, 1.3).status().code(), Code::kResourceExhausted);
+}
+
 TEST(SimulateTest, GoldenCards) {
   auto runs = RunCards(SmallPods(),
                        {"one-per-card", "random", "first-fit", "best-fit", "fifty-percent", "snug"}, {42});
@@ -237,7 +246,23 @@ TEST(SimulateTest, CommandLine) {
                   "--train-days", "0.5", "--json", "--html", page.c_str()}),
             0);
   EXPECT_TRUE(std::filesystem::exists(page));
-  EXPECT_EQ(Main({"load", "--series", series.c_str(), "--policy", "magic"}), 1);
+  for (const char* command : {"alloc", "cards", "load", "queue"}) {
+    bool over_time = command == std::string("load") || command == std::string("queue");
+    std::vector<const char*> args = {command, over_time ? "--series" : "--pods", series.c_str()};
+    if (command == std::string("alloc")) args.insert(args.end(), {"--nodes", series.c_str()});
+    auto with = [&](std::vector<const char*> more) {
+      more.insert(more.begin(), args.begin(), args.end());
+      return Main(more);
+    };
+    EXPECT_EQ(with({}), 2) << command;
+    EXPECT_EQ(with({"--policy", "magic"}), 2) << command;
+    EXPECT_EQ(with({"--policy", "snug,"}), 2) << command;
+    EXPECT_EQ(with({"--policy", "snug", "--seeds", "9-1"}), 2) << command;
+    EXPECT_EQ(with({"--policy", "snug", "--fly"}), 2) << command;
+  }
+  EXPECT_EQ(Main({"cards", "--pods", series.c_str(), "--policy", "snug"}), 1);  // not a list of pods
+  EXPECT_EQ(Main({"cards", "--pods", dir.c_str(), "--policy", "snug"}), 1);
+  EXPECT_EQ(Main({"load", "--series", series.c_str(), "--policy", "snug", "--card-capacity", "2"}), 2);
   EXPECT_EQ(Main({"load", "--series", "/nowhere", "--policy", "snug"}), 1);
   EXPECT_EQ(Main({"load", "--series", series.c_str(), "--policy", "snug", "--train-days", "2"}), 1);
   EXPECT_EQ(Main({"fly"}), 2);

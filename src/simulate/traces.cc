@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "simulate/csv.h"
 #include "simulate/gzip.h"
@@ -91,8 +92,12 @@ Status Arrange(const std::map<std::string, std::vector<Cell>, std::less<>>& cell
   for (const auto& [client, rows] : cells) {
     series.clients.push_back(client);
     auto& windows = series.windows.emplace_back(count);
-    for (const Cell& cell : rows)
+    std::set<int64_t> seen;
+    for (const Cell& cell : rows) {
+      if (!seen.insert(cell.start_s).second)
+        return InvalidArgument("client {} has two rows for window_start_s {}", client, cell.start_s);
       windows[static_cast<size_t>((cell.start_s - starts.front()) / step)] = cell.window;
+    }
   }
   return {};
 }

@@ -90,6 +90,20 @@ TEST(TracesTest, WhatIsWrongIsSaid) {
               HasSubstr("rate_per_s is \"nan\""));
   EXPECT_THAT(ParseSeries("client,window_start_s,rate_per_s,interarrival_cv\n").status().text(),
               HasSubstr("no rows"));
+  EXPECT_THAT(
+      ParseSeries("client,window_start_s,rate_per_s,interarrival_cv\na,0,1,1\na,0,2,1\n").status().text(),
+      HasSubstr("client a has two rows for window_start_s 0"));
+  EXPECT_THAT(ParseNodes("sn,cpu_milli,memory_mib,gpu\na,-1,1,1\n").status().text(),
+              HasSubstr("line 2: cpu_milli is \"-1\", expected a number from 0"));
+  EXPECT_THAT(ParseNodes("sn,cpu_milli,memory_mib,gpu\na,1,1,17\n").status().text(),
+              HasSubstr("gpu is \"17\", expected a number from 0 to 16"));
+  for (const char* huge : {"99999999999999999999", "1e300", "0x10", " 1", ""}) {
+    EXPECT_THAT(ParsePods(std::string("cpu_milli,memory_mib,num_gpu,gpu_milli\n") + huge + ",1,1,500\n")
+                    .status()
+                    .text(),
+                HasSubstr("line 2: cpu_milli is"));
+  }
+  EXPECT_TRUE(ParseNodes("\xef\xbb\xbfsn,cpu_milli,memory_mib,gpu\na,1,1,1\n").ok());
   EXPECT_EQ(
       ParseSeries("client,window_start_s,rate_per_s,interarrival_cv\na,0,1,1\na,1,1,1\na,9999999999,1,1\n")
           .status()
