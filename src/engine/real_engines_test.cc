@@ -89,6 +89,24 @@ TEST_F(RealEnginesTest, OpenVinoReadsOnnx) {
   ExpectLinear(*model);
 }
 
+TEST_F(RealEnginesTest, OpenVinoSharesTheWeightsOfEqualFiles) {
+  auto first = Load("openvino", "linear_onnx");
+  auto second = Load("openvino", "linear_onnx");
+  auto other_settings = Load("openvino", "linear_onnx", R"({"streams": 1})");
+  auto own = Load("openvino", "linear_onnx", R"({"share": false})");
+  auto other_files = Load("openvino", "linear_fixed_onnx");
+  ASSERT_TRUE(first && second && other_settings && own && other_files);
+  EXPECT_THAT(second->info().description, testing::EndsWith("weights shared"));
+  for (const auto* model : {&first, &other_settings, &own, &other_files}) {
+    EXPECT_THAT((*model)->info().description, testing::Not(testing::HasSubstr("shared")));
+  }
+  first.reset();
+  ExpectLinear(*second);
+  second.reset();
+  EXPECT_THAT(Load("openvino", "linear_onnx")->info().description, testing::Not(testing::HasSubstr("shared")))
+      << "nobody held them any more";
+}
+
 TEST_F(RealEnginesTest, OpenVinoWritesFixedShapesInPlace) {
   auto model = Load("openvino", "linear_fixed_onnx");
   ASSERT_NE(model, nullptr);
@@ -162,9 +180,9 @@ TEST_F(RealEnginesTest, OpenVinoSaysThePrecisionItReallyUses) {
 
 TEST_F(RealEnginesTest, OpenVinoNamesItsOptions) {
   Status unknown = TryLoad("openvino", "linear_onnx", R"({"colour":"red"})").status();
-  EXPECT_EQ(
-      unknown.ToString(),
-      "INVALID_ARGUMENT: unknown engine option \"colour\"; known: threads, instances, streams, precision");
+  EXPECT_EQ(unknown.ToString(),
+            "INVALID_ARGUMENT: unknown engine option \"colour\"; known: threads, instances, streams, "
+            "precision, share");
   EXPECT_THAT(TryLoad("openvino", "linear_onnx", R"({"precision":"int3"})").status().text(),
               HasSubstr("must be one of f32, bf16, f16, auto"));
   EchoModel echo{"11 4"};

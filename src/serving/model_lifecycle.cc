@@ -194,6 +194,7 @@ void ModelManager::RunLoad(LoadTask task) {
     log::Error("model not loaded",
                {{"model", task.entry.name}, {"version", version}, {"reason", loaded.status().ToString()}});
   }
+  malloc_trim(0);  // what compiling needed is the system's again
   const bool is_new = loaded.ok();
   Status outcome = Publish(task, std::move(loaded), note);
   if (is_new && outcome.ok()) WarnOfThreads(task.entry.name);

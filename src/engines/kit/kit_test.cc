@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <stdexcept>
+
+#include "engines/kit/content.h"
 
 namespace snug::kit {
 namespace {
@@ -66,6 +70,28 @@ TEST(KitTest, TensorsAreDeclared) {
   for (snug_dtype dtype = SNUG_BOOL; dtype <= SNUG_BYTES; ++dtype)
     EXPECT_EQ(DTypeOfName(DTypeName(dtype)), dtype);
   EXPECT_EQ(DTypeName(99), "");
+}
+
+TEST(KitTest, EqualDigestsAreEqualFiles) {
+  namespace fs = std::filesystem;
+  const std::string root = testing::TempDir() + "/snug_kit_digest";
+  fs::remove_all(root);
+  auto write = [&](const std::string& path, const char* content) {
+    fs::create_directories(fs::path(root + "/" + path).parent_path());
+    std::ofstream(root + "/" + path) << content;
+  };
+  write("a/model.xml", "graph");
+  write("a/sub/weights", "1");
+  write("b/model.xml", "graph");
+  write("b/sub/weights", "1");
+  EXPECT_EQ(DirectoryDigest(root + "/a"), DirectoryDigest(root + "/b"));
+  write("b/sub/weights", "2");
+  EXPECT_NE(DirectoryDigest(root + "/a"), DirectoryDigest(root + "/b"));
+  write("b/sub/weights", "1");
+  write("b/more", "");
+  EXPECT_NE(DirectoryDigest(root + "/a"), DirectoryDigest(root + "/b"));
+  EXPECT_ANY_THROW(DirectoryDigest(root + "/none"));
+  fs::remove_all(root);
 }
 
 TEST(KitTest, GuardTurnsExceptionsIntoCodes) {

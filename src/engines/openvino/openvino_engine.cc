@@ -1,6 +1,6 @@
-// OpenVINO on the CPU: IR, ONNX and SavedModel. One compiled model a version, shared by its instances; an
-// instance is an infer request. With one stream it executes on the calling thread, with several on OpenVINO's
-// stream threads.
+// OpenVINO on the CPU: IR, ONNX and SavedModel. One compiled model a version, shared by its instances and by
+// other versions and models of the same files; an instance is an infer request. With one stream it executes
+// on the calling thread, with several on OpenVINO's stream threads.
 #include <algorithm>
 #include <cstring>
 #include <memory>
@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "engine.h"
+#include "engines/kit/content.h"
 #include "engines/kit/kit.h"
+#include "engines/openvino/compiled_models.h"
 #include "engines/openvino/model_files.h"
 
 using snug::kit::Failure;
@@ -20,10 +22,12 @@ struct snug_engine {
   ov::Core core;
   bool has_bf16 = false;
   bool has_f16 = false;
+  snug::openvino::CompiledModels compiled;
 };
 
 struct snug_model {
-  ov::CompiledModel compiled;
+  std::shared_ptr<const snug::openvino::CompiledModels::Shared> shared;
+  ov::CompiledModel compiled() const { return *shared->model; }  // a handle
   snug::kit::SpecList inputs;
   snug::kit::SpecList outputs;
   uint64_t memory_bytes = 0;
@@ -135,14 +139,14 @@ std::string Version() {
 }
 
 std::string Describe(const snug_model& model, const std::string& note, int streams) {
-  std::string precision = model.compiled.get_property(ov::hint::inference_precision).get_type_name();
+  std::string precision = model.compiled().get_property(ov::hint::inference_precision).get_type_name();
   return "OpenVINO " + Version() + " CPU, " + precision + note + ", " + std::to_string(streams) + " stream" +
          (streams == 1 ? "" : "s") + " x " + std::to_string(model.threads) + " thread" +
          (model.threads == 1 ? "" : "s");
 }
 
 void Load(snug_engine& engine, const char* directory, const char* options_json, snug_model& model) {
-  snug::kit::Options options(options_json, {"threads", "instances", "streams", "precision"});
+  snug::kit::Options options(options_json, {"threads", "instances", "streams", "precision", "share"});
   model.threads = static_cast<int>(options.Integer("threads", 1, 1, kThreadsMax));
   int instances = static_cast<int>(options.Integer("instances", 1, 1, kThreadsMax));
   int streams = static_cast<int>(options.Integer("streams", instances, 1, kThreadsMax));
@@ -158,12 +162,23 @@ void Load(snug_engine& engine, const char* directory, const char* options_json, 
                     ov::hint::execution_mode(ov::hint::ExecutionMode::PERFORMANCE)};
   if (precision) config.insert(ov::hint::inference_precision(*precision));
   uint64_t before = snug::kit::PrivateBytes();
-  model.compiled = engine.core.compile_model(files.path, "CPU", config);
-  for (const auto& port : model.compiled.inputs()) AddSpec(model.inputs, port);
-  for (const auto& port : model.compiled.outputs()) AddSpec(model.outputs, port);
+  auto compile = [&] { return engine.core.compile_model(files.path, "CPU", config); };
+  bool was_there = false;
+  if (options.Boolean("share", true)) {
+    const std::string key = snug::kit::DirectoryDigest(directory) + " " + std::to_string(streams) + " " +
+                            std::to_string(model.threads) + " " +
+                            (precision ? precision->to_string() : "auto");
+    model.shared = engine.compiled.Get(key, compile, &was_there);
+  } else {
+    auto own = std::make_shared<snug::openvino::CompiledModels::Shared>();
+    own->model = compile();
+    model.shared = std::move(own);
+  }
+  for (const auto& port : model.compiled().inputs()) AddSpec(model.inputs, port);
+  for (const auto& port : model.compiled().outputs()) AddSpec(model.outputs, port);
   uint64_t after = snug::kit::PrivateBytes();
   model.memory_bytes = after > before ? after - before : 0;
-  model.description = Describe(model, note, streams);
+  model.description = Describe(model, note, streams) + (was_there ? ", weights shared" : "");
 }
 
 ov::Tensor InputTensor(const ov::Output<const ov::Node>& port, const snug_tensor& input) {
@@ -260,9 +275,9 @@ snug_code CreateInstance(snug_model* model, snug_instance** instance, snug_error
   return Guard(error, SNUG_INTERNAL, [&] {
     auto made = std::make_unique<snug_instance>();
     made->model = model;
-    made->request = model->compiled.create_infer_request();
-    made->input_ports = model->compiled.inputs();
-    made->output_ports = model->compiled.outputs();
+    made->request = model->compiled().create_infer_request();
+    made->input_ports = model->compiled().inputs();
+    made->output_ports = model->compiled().outputs();
     made->held.resize(model->inputs.size());
     made->holds.resize(model->inputs.size());
     made->unwanted.resize(model->outputs.size());

@@ -1,0 +1,35 @@
+// The compiled models of this process, by what they were compiled from: what is loaded again from the same
+// files with the same settings, under whatever name or version, shares one copy of the weights.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <openvino/openvino.hpp>
+#include <optional>
+#include <string>
+
+namespace snug::openvino {
+
+// Thread-safe.
+class CompiledModels {
+ public:
+  struct Shared {
+    std::mutex mutex;  // while it is compiled
+    std::optional<ov::CompiledModel> model;
+  };
+
+  // The model of that key, compiled now unless somebody holds it. It lives as long as its holders. What
+  // `compile` throws goes through.
+  std::shared_ptr<const Shared> Get(const std::string& key, const std::function<ov::CompiledModel()>& compile,
+                                    bool* was_there);
+
+ private:
+  std::shared_ptr<Shared> SlotOf(const std::string& key);
+
+  std::mutex mutex_;
+  std::map<std::string, std::weak_ptr<Shared>> by_key_;
+};
+
+}  // namespace snug::openvino
