@@ -54,6 +54,7 @@ std::vector<Field> Keys(const Origin& o, ModelConfig& c) {
       {"swap", [&](const N& n) { return Store(ReadSwap(o, n), c.swap); }},
       {"labels", [&](const N& n) { return Store(ReadLabels(o, n), c.labels); }},
       {"batching", [&](const N& n) { return Store(ReadBatching(o, n), c.batching); }},
+      {"warmup", [&](const N& n) { return Store(ReadWarmup(o, n), c.warmup); }},
       {"limits", [&](const N& n) { return Store(ReadLimits(o, n), c.limits); }},
       {"cache", [&](const N& n) { return Store(ReadCache(o, n), c.cache); }},
       {"sequence", [&](const N& n) { return Store(ReadSequence(o, n), c.sequence); }},

@@ -84,6 +84,15 @@ struct SequenceConfig {
   bool operator==(const SequenceConfig&) const = default;
 };
 
+// Key `warmup`: what is executed on each instance before a version is READY.
+struct WarmupConfig {
+  bool zeros = true;
+  bool files = true;  // requests that lie among the version's files, where there are any
+  int rounds = 1;     // of those
+
+  bool operator==(const WarmupConfig&) const = default;
+};
+
 // Key `swap`: what happens while one version, or a newer copy of it, takes another's place.
 enum class Swap {
   kAvailable,  // the new one is loaded first: both are in memory meanwhile, and requests are always answered
@@ -106,6 +115,7 @@ struct ModelConfig {
   std::map<std::string, int64_t> labels;  // "stable" -> 3
   BatchingConfig batching;
   SequenceConfig sequence;
+  WarmupConfig warmup;
   LimitsConfig limits;
   CacheConfig cache;
 

@@ -114,6 +114,11 @@ TEST(ModelConfig, LimitsAndCache) {
   EXPECT_EQ(Parse("cache: {mib_max: 1, entries_max: 2, ttl_s: 3}")->cache, (CacheConfig{true, 1, 2, 3}));
 }
 
+TEST(ModelConfig, Warmup) {
+  EXPECT_EQ(Parse("")->warmup, (WarmupConfig{true, true, 1}));
+  EXPECT_EQ(Parse("warmup: {zeros: false, rounds: 3}")->warmup, (WarmupConfig{false, true, 3}));
+}
+
 struct Bad {
   const char* yaml;
   const char* text;
@@ -161,6 +166,9 @@ TEST(ModelConfig, SaysWhatIsWrongAndWhere) {
       {"limits: {rps: 3}", "limits: unknown key \"rps\"; known keys: requests_per_second, burst, concurrent"},
       {"cache: {mib_max: 65537}", "cache.mib_max: expected a whole number from 1 to 65536"},
       {"cache: 7", "cache: expected on, off or a map, got 7"},
+      {"warmup: {zeros: no, files: no}", "warmup: a version is READY only after a warm-up"},
+      {"warmup: {files: 3}", "warmup.files: expected true or false, got 3"},
+      {"warmup: off", "warmup: expected a map, got off; known keys: zeros, files, rounds"},
       {"labels: 3", "labels: expected a map from label to version"},
       {"labels: {stable: x}", "labels: stable: expected a version"},
       {"labels: {stable: -1}", "labels: stable: expected a version"},

@@ -23,6 +23,8 @@
 #include "server/tfs_models.h"
 #include "server/tfs_options.h"
 #include "server/tfs_rest.h"
+#include "server/tfs_warmup.h"
+#include "server/warmup_files.h"
 #include "serving/low_priority.h"
 #include "serving/repository_watch.h"
 
@@ -171,6 +173,13 @@ void Drain(GrpcServer& grpc, net::HttpServer* rest, Duration limit) {
   }
 }
 
+Result<std::vector<serving::WarmupRequest>> ReadWarmup(const std::string& directory) {
+  SNUG_ASSIGN_OR_RETURN(std::vector<serving::WarmupRequest> requests, ReadWarmupFiles(directory));
+  SNUG_ASSIGN_OR_RETURN(const std::vector<serving::WarmupRequest> recorded, ReadTfsWarmup(directory));
+  requests.insert(requests.end(), recorded.begin(), recorded.end());
+  return requests;
+}
+
 int Fail(const Status& status) {
   log::Error("cannot start", {{"reason", status.ToString()}});
   return kExitStart;
@@ -210,6 +219,7 @@ int Serve(const ServerOptions& options, const TfsOptions* tfs) {
   manager.load_threads = static_cast<size_t>(threads.load);
   manager.cpu_threads = threads.all;
   manager.load_retries_max = options.load_retries;
+  manager.read_warmup = ReadWarmup;
   auto models = std::make_unique<serving::ModelManager>(manager, *engines, *parsers);
   Core core{*models, options.server_id, options.control == Control::kExplicit};
   auto grpc = StartGrpc(options, threads, budget, core);

@@ -4,6 +4,7 @@
 #include "server/tfs_config.h"
 #include "server/tfs_example.h"
 #include "server/tfs_tensor.h"
+#include "server/tfs_warmup.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace snug;
@@ -26,6 +27,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       if (examples.ok()) (void)TensorsOfExamples(*examples, {{"x", dtype, {-1, -1}}});
     }
   }
+  (void)DecodeTfsWarmup({reinterpret_cast<const char*>(data), size});
   (void)DecodeTfsConfig({reinterpret_cast<const char*>(data), size});
   return 0;
 }

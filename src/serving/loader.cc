@@ -125,6 +125,23 @@ Result<SequencePlan> PlanSequences(const Servable::Parts& parts) {
   return SequencePlan::Make(parts.config.sequence, parts.model->info(), parts.name, parts.config.instances);
 }
 
+// Zeros first: they need nothing but the declaration, and make a recorded request's failure the request's.
+Status WarmUp(const LoadContext& context, const std::string& directory, Servable& servable,
+              std::string& note) {
+  const repository::WarmupConfig& config = servable.config().warmup;
+  std::vector<WarmupRequest> requests;
+  // A part of a sequence says nothing without the rest of it.
+  if (config.files && context.read_warmup && !servable.config().sequence.on) {
+    SNUG_ASSIGN_OR_RETURN(requests, context.read_warmup(directory));
+  }
+  if (requests.empty() && !config.zeros)
+    return InvalidArgument("model.yaml says warmup.zeros: false, and {} holds no requests for it", directory);
+  if (config.zeros) SNUG_RETURN_IF_ERROR(servable.Warm(note));
+  SNUG_RETURN_IF_ERROR(servable.WarmWith(requests));
+  if (!requests.empty()) note.clear();  // whether the zeros fitted does not matter any more
+  return {};
+}
+
 }  // namespace
 
 Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context,
@@ -153,7 +170,7 @@ Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context,
     parts.batching = MeasuredPlan(context, parts.config, parts.model->info(), *parts.instances[0]);
   }
   auto servable = std::make_shared<Servable>(std::move(parts));
-  Status warm = servable->Warm(note);
+  Status warm = WarmUp(context, directory, *servable, note);
   if (!warm.ok()) return warm.Annotate("the warm-up failed");
   WarmSignatures(*servable);
   return servable;

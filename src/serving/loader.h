@@ -10,6 +10,7 @@
 #include "parsers/parser_host.h"
 #include "repository/repository.h"
 #include "serving/servable.h"
+#include "serving/warmup.h"
 
 namespace snug::serving {
 
@@ -19,6 +20,7 @@ struct LoadContext {
   std::string cache_dir;
   const Clock& clock;
   std::function<void()> on_wait;  // see Servable::Parts
+  WarmupReader read_warmup;       // null: none
   bool measure_batching = true;   // false: `batching: auto` means off
 };
 

@@ -36,6 +36,7 @@
 #include "serving/task_pool.h"
 #include "serving/timer.h"
 #include "serving/version_plan.h"
+#include "serving/warmup.h"
 
 namespace snug::serving {
 
@@ -68,6 +69,7 @@ struct ManagerOptions {
   int cpu_threads = 0;  // the process's budget; a load that takes the models past it is logged. 0: not known
   const Clock* clock = &SystemClock();
   bool measure_batching = true;  // see LoadContext
+  WarmupReader read_warmup;      // null: zeros alone warm up
   // Loads that failed for a reason that may pass are tried again.
   int load_retries_max = 2;
   BackoffBounds load_backoff{std::chrono::seconds(1), std::chrono::seconds(30), std::chrono::hours(24)};

@@ -69,6 +69,27 @@ TEST_F(ManagerTest, FailedWarmUpMakesItUnavailableWithTheReason) {
   EXPECT_TRUE(control_.WaitForModels(0));
 }
 
+TEST_F(ManagerTest, RecordedRequestsWarmUpEachInstance) {
+  AddVersion("m", 1, "instances: 2\nparser: pair\nwarmup: {rounds: 3}\n");
+  WarmupRequest tensors{"a.json", "", {Floats("x", {4, 2}, std::vector<float>(8, 1.0f))}, false, "", "", {}};
+  WarmupRequest payload{"b.txt", "", {}, true, "text/plain", "1 2", {}};
+  warmup_ = {tensors, payload};
+  ASSERT_TRUE(Load("m").ok());
+  EXPECT_EQ(control_.executions(), 2 + 3 * 2 * 2) << "zeros once, two requests three times, on two instances";
+  EXPECT_EQ((*manager().Statistics("m", "1"))[0].stats->requests[0].value(), 0u)
+      << "clients' requests alone count";
+}
+
+TEST_F(ManagerTest, ARecordedRequestThatFailsNamesItself) {
+  AddVersion("m", 1, "warmup: {zeros: false}\n");
+  EXPECT_THAT(Load("m").text(), HasSubstr("holds no requests for it"));
+  warmup_ = {{"a.json", "", {Floats("q", {1, 2}, {1, 2})}, false, "", "", {}}};
+  EXPECT_THAT(Load("m").text(), HasSubstr("the warm-up failed: a.json: "));
+  warmup_ = {{"b.png", "", {}, true, "image/png", "x", {}}};
+  EXPECT_THAT(Load("m").text(), HasSubstr("b.png: it is a payload, and the model has no parser"));
+  EXPECT_EQ(StatusOf("m", 1).state, State::kUnavailable);
+}
+
 TEST_F(ManagerTest, WrongGuessesOfFreeDimensionsAreNoFailure) {
   engines_.info.inputs = {{"x", DType::kFp32, {-1, -1}}};
   AddVersion("m", 1);

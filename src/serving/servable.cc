@@ -248,6 +248,10 @@ Status Servable::WarmGuessedBytes(std::string& note) {
 
 Status Servable::WarmOnce(int64_t free_dim) {
   SNUG_ASSIGN_OR_RETURN(const std::vector<Tensor> inputs, ZeroInputs(model_->info().inputs, free_dim));
+  return ExecuteOnEach(inputs);
+}
+
+Status Servable::ExecuteOnEach(const std::vector<Tensor>& inputs) {
   auto round = std::make_shared<std::latch>(static_cast<ptrdiff_t>(instances_.size()));
   std::vector<std::future<Status>> outcomes;
   for (size_t i = 0; i < instances_.size(); ++i) {

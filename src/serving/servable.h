@@ -35,6 +35,7 @@
 #include "serving/sequence_plan.h"
 #include "serving/stats.h"
 #include "serving/turn.h"
+#include "serving/warmup.h"
 #include "serving/work_queue.h"
 
 namespace snug::serving {
@@ -74,6 +75,10 @@ class Servable {
   // Executes zeros once on each instance, on its thread. Call before the first request. The error says what
   // failed; `note` gets a text when no guess of the free dimensions was right, which is no error.
   Status Warm(std::string& note);
+
+  // Executes the requests on each instance, as often as model.yaml says. Call before the first client's
+  // request. The error names the first that failed.
+  Status WarmWith(const std::vector<WarmupRequest>& requests);
 
   // False when it is closed: request and callback are untouched, another version may take them. True: the
   // callback has been or will be called.
@@ -140,6 +145,9 @@ class Servable {
                                                 TimePoint parse_begun);
   Status WarmGuessedBytes(std::string& note);
   Status WarmOnce(int64_t free_dim);
+  Status WarmWith(const WarmupRequest& request);
+  // Once on each instance, on its thread.
+  Status ExecuteOnEach(const std::vector<Tensor>& inputs);
   uint64_t Items(const std::vector<Tensor>& inputs) const;
   void Finished(Code code, TimePoint arrival);
 

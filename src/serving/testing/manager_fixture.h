@@ -48,6 +48,7 @@ class ManagerTest : public testing::Test {
       options.root = root_;
       options.clock = &clock_;
       options.measure_batching = false;
+      options.read_warmup = [this](const std::string&) { return warmup_; };
       options.load_retries_max = load_retries_max_;
       options.load_backoff.delay_min = options.load_backoff.delay_max = Duration{0};
       manager_ = std::make_unique<ModelManager>(options, engines_, parsers_);
@@ -106,6 +107,7 @@ class ManagerTest : public testing::Test {
 
   std::string root_;
   int load_retries_max_ = 0;
+  std::vector<WarmupRequest> warmup_;
   ManualClock clock_;
   FakeControl control_;
   FakeEngineHost engines_{control_};
