@@ -99,7 +99,7 @@ class Bench {
   Status Load(Mode mode) {
     SNUG_ASSIGN_OR_RETURN(repository::ModelEntry entry,
                           repository::ReadModel(settings_.models, settings_.model));
-    LoadContext context{*engines_, *parsers_, "", SystemClock(), [] {}, true};
+    LoadContext context{.engines = *engines_, .parsers = *parsers_, .clock = SystemClock(), .on_wait = [] {}};
     entry.config.batching.mode = mode;
     std::string note;
     SNUG_ASSIGN_OR_RETURN(
