@@ -224,6 +224,17 @@ Status Stop(const ProcessId& process, Duration grace) {
   return WaitForExit(process, std::chrono::seconds(10));
 }
 
+namespace {
+
+// VmHWM of /proc/PID/status, 0 when it cannot be read.
+uint64_t PeakBytes(pid_t pid) {
+  auto status = ReadFile(fmt::format("/proc/{}/status", pid));
+  const size_t at = status.ok() ? status->find("VmHWM:") : std::string::npos;
+  return at == std::string::npos ? 0 : std::strtoull(status->c_str() + at + 6, nullptr, 10) * 1024;
+}
+
+}  // namespace
+
 Result<ProcessUsage> Usage(const ProcessId& process) {
   SNUG_ASSIGN_OR_RETURN(auto fields, StatFields(process.pid));
   auto number = [&fields](size_t i) { return std::strtoull(fields[i].c_str(), nullptr, 10); };
@@ -233,6 +244,7 @@ Result<ProcessUsage> Usage(const ProcessId& process) {
       static_cast<double>(number(13) + number(14)) / static_cast<double>(::sysconf(_SC_CLK_TCK));
   usage.threads = static_cast<int>(number(19));
   usage.memory_bytes = number(23) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  usage.memory_peak_bytes = std::max(PeakBytes(process.pid), usage.memory_bytes);
   return usage;
 }
 

@@ -47,8 +47,9 @@ Status WaitForExit(const ProcessId& process, Duration limit);
 Status Stop(const ProcessId& process, Duration grace);
 
 struct ProcessUsage {
-  double cpu_seconds = 0;     // user + system, all threads
-  uint64_t memory_bytes = 0;  // resident set
+  double cpu_seconds = 0;          // user + system, all threads
+  uint64_t memory_bytes = 0;       // resident set
+  uint64_t memory_peak_bytes = 0;  // the most that it was
   int threads = 0;
 };
 Result<ProcessUsage> Usage(const ProcessId& process);

@@ -29,6 +29,7 @@ inline constexpr int kBatchDelayUsMax = 1000000;
 inline constexpr size_t kPrioritiesMax = 16;
 inline constexpr int kPriorityTimeoutMsMax = 3600000;
 inline constexpr int kWarmupRoundsMax = 100;
+inline constexpr int kPayloadLogMibMax = 1 << 20;
 inline constexpr double kRequestsPerSecondMin = 0.001;
 inline constexpr double kRequestsPerSecondMax = 1e6;
 inline constexpr int kBurstMax = 1'000'000;

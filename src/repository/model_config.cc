@@ -56,6 +56,7 @@ std::vector<Field> Keys(const Origin& o, ModelConfig& c) {
       {"batching", [&](const N& n) { return Store(ReadBatching(o, n), c.batching); }},
       {"warmup", [&](const N& n) { return Store(ReadWarmup(o, n), c.warmup); }},
       {"limits", [&](const N& n) { return Store(ReadLimits(o, n), c.limits); }},
+      {"payload_log", [&](const N& n) { return Store(ReadPayloadLog(o, n), c.payload_log); }},
       {"cache", [&](const N& n) { return Store(ReadCache(o, n), c.cache); }},
       {"sequence", [&](const N& n) { return Store(ReadSequence(o, n), c.sequence); }},
   };

@@ -93,6 +93,15 @@ struct WarmupConfig {
   bool operator==(const WarmupConfig&) const = default;
 };
 
+// Key `payload_log`: a part of the requests is kept in files, where the server is started with a directory
+// for them.
+struct PayloadLogConfig {
+  double rate = 0;   // of the requests, 0-1
+  int mib_max = 64;  // of the model's files
+
+  bool operator==(const PayloadLogConfig&) const = default;
+};
+
 // Key `swap`: what happens while one version, or a newer copy of it, takes another's place.
 enum class Swap {
   kAvailable,  // the new one is loaded first: both are in memory meanwhile, and requests are always answered
@@ -117,6 +126,7 @@ struct ModelConfig {
   SequenceConfig sequence;
   WarmupConfig warmup;
   LimitsConfig limits;
+  PayloadLogConfig payload_log;
   CacheConfig cache;
 
   bool operator==(const ModelConfig&) const = default;

@@ -114,6 +114,11 @@ TEST(ModelConfig, LimitsAndCache) {
   EXPECT_EQ(Parse("cache: {mib_max: 1, entries_max: 2, ttl_s: 3}")->cache, (CacheConfig{true, 1, 2, 3}));
 }
 
+TEST(ModelConfig, PayloadLog) {
+  EXPECT_EQ(Parse("")->payload_log.rate, 0.0);
+  EXPECT_EQ(Parse("payload_log: {rate: 0.01, mib_max: 3}")->payload_log, (PayloadLogConfig{0.01, 3}));
+}
+
 TEST(ModelConfig, Warmup) {
   EXPECT_EQ(Parse("")->warmup, (WarmupConfig{true, true, 1}));
   EXPECT_EQ(Parse("warmup: {zeros: false, rounds: 3}")->warmup, (WarmupConfig{false, true, 3}));
@@ -169,6 +174,7 @@ TEST(ModelConfig, SaysWhatIsWrongAndWhere) {
       {"warmup: {zeros: no, files: no}", "warmup: a version is READY only after a warm-up"},
       {"warmup: {files: 3}", "warmup.files: expected true or false, got 3"},
       {"warmup: off", "warmup: expected a map, got off; known keys: zeros, files, rounds"},
+      {"payload_log: {rate: 2}", "payload_log.rate: expected a number from 0 to 1, got 2"},
       {"labels: 3", "labels: expected a map from label to version"},
       {"labels: {stable: x}", "labels: stable: expected a version"},
       {"labels: {stable: -1}", "labels: stable: expected a version"},

@@ -1,4 +1,5 @@
 // snug-server: from the command line to the drain.
+#include <malloc.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "server/core.h"
 #include "server/grpc_server.h"
 #include "server/options.h"
+#include "server/payload_log.h"
 #include "server/rest_service.h"
 #include "server/tfs_models.h"
 #include "server/tfs_options.h"
@@ -208,6 +210,9 @@ std::unique_ptr<TfsModels> ServeTfsModels(const TfsOptions& options, int threads
 int Serve(const ServerOptions& options, const TfsOptions* tfs) {
   const os::CpuBudget budget = os::ReadCpuBudget();
   const Threads threads = SplitThreads(options, budget);
+  // glibc takes eight arenas for each of the machine's CPUs, and what one model's unloading frees in one of
+  // them is no use to the next model's loading in another. No more than may be contended for.
+  mallopt(M_ARENA_MAX, std::max(1, threads.all / 2));
   LogStart(budget, threads);
   if (tfs == nullptr && !os::IsDirectory(options.models))
     return Fail(NotFound("--models {}: no such directory", options.models));
@@ -220,6 +225,9 @@ int Serve(const ServerOptions& options, const TfsOptions* tfs) {
   manager.cpu_threads = threads.all;
   manager.load_retries_max = options.load_retries;
   manager.read_warmup = ReadWarmup;
+  std::unique_ptr<PayloadLog> payloads;
+  if (!options.payload_log_dir.empty()) payloads = std::make_unique<PayloadLog>(options.payload_log_dir);
+  manager.payloads = payloads.get();
   auto models = std::make_unique<serving::ModelManager>(manager, *engines, *parsers);
   Core core{*models, options.server_id, options.control == Control::kExplicit};
   auto grpc = StartGrpc(options, threads, budget, core);

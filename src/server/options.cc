@@ -37,6 +37,9 @@ void AddPlaces(CLI::App& app, ServerOptions& o) {
       ->type_name("DIR");
   app.add_option("--plugins", o.plugins, "Engines and parsers (default: lib/snug beside the program)")
       ->type_name("DIR");
+  app.add_option("--payload-log", o.payload_log_dir,
+                 "Where requests are kept that model.yaml's payload_log samples")
+      ->type_name("DIR");
   app.add_option("--server-id", o.server_id, "Name in metrics and logs");
 }
 

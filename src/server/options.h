@@ -32,6 +32,7 @@ struct ServerOptions {
   std::string plugins;
   std::string ready_file;
   std::string server_id;
+  std::string payload_log_dir;  // empty: none
   double drain_seconds = 30;
   uint64_t message_mib_max = 64;
   double connection_age_seconds = 0;

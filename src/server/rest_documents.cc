@@ -174,4 +174,30 @@ Result<RepositoryCall> ParseRepositoryCall(std::string_view body) {
   return call;
 }
 
+std::string SlowestJson(const std::vector<serving::SlowRequest>& requests) {
+  JsonWriter json;
+  json.BeginObject().Key("slowest").BeginArray();
+  for (const serving::SlowRequest& request : requests) {
+    auto microseconds = [&](const char* name, Duration duration) {
+      json.Key(name).Value(duration / std::chrono::microseconds(1));
+    };
+    json.BeginObject()
+        .Key("model")
+        .Value(request.model)
+        .Key("version")
+        .Value(std::to_string(request.version));
+    json.Key("code").Value(CodeName(request.code)).Key("traceparent").Value(request.trace);
+    json.Key("arrived_ms").Value(static_cast<int64_t>(request.arrived_s * 1e3));
+    microseconds("total_us", request.total);
+    microseconds("before_us", request.before);
+    microseconds("queue_us", request.queue);
+    microseconds("parse_us", request.parse);
+    microseconds("compute_us", request.compute);
+    microseconds("format_us", request.format);
+    json.EndObject();
+  }
+  json.EndArray().EndObject();
+  return json.Take();
+}
+
 }  // namespace snug::server

@@ -24,4 +24,7 @@ struct RepositoryCall {
 };
 Result<RepositoryCall> ParseRepositoryCall(std::string_view body);
 
+// The slowest requests, the slowest first.
+std::string SlowestJson(const std::vector<serving::SlowRequest>& requests);
+
 }  // namespace snug::server

@@ -10,7 +10,7 @@ namespace snug::server {
 namespace {
 
 constexpr std::string_view kKnownPaths =
-    "GET /v2, /v2/health/live, /v2/health/ready, /v2/models/stats, "
+    "GET /v2, /v2/health/live, /v2/health/ready, /v2/models/stats, /v2/snug/slowest, "
     "/v2/models/{model}[/versions/{version}][/ready | /config | /stats], /metrics; "
     "POST /v2/models/{model}[/versions/{version}]/infer, /v1/predict/{model}[/versions/{version}], "
     "/v2/repository/index, /v2/repository/models/{model}/load, …/unload";
@@ -59,6 +59,17 @@ void Metrics(Exchange& exchange) {
   net::Response response = Json(MetricsPage(exchange.core));
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
   exchange.respond(std::move(response));
+}
+
+// W3C's traceparent; what has not its length is none.
+std::string TraceOf(const net::Request& request) {
+  constexpr size_t kTraceParentChars = 55;
+  const std::string_view trace = request.Header("traceparent");
+  return trace.size() == kTraceParentChars ? std::string(trace) : std::string();
+}
+
+void Slowest(Exchange& exchange) {
+  exchange.respond(Json(SlowestJson(exchange.core.models.Slowest())));
 }
 
 void ModelReady(Exchange& exchange) {
@@ -121,6 +132,7 @@ void Infer(Exchange& exchange) {
   request.model = std::move(exchange.model);
   request.version = std::move(exchange.version);
   request.arrival = exchange.request.arrival;
+  request.trace = TraceOf(exchange.request);
   request.deadline = WithTimeout(TimePoint::max(), request.arrival, call->timeout_us);
   request.priority = PriorityOf(call->priority);
   request.sequence = std::move(call->sequence);
@@ -151,6 +163,7 @@ void Predict(Exchange& exchange) {
   request.model = std::move(exchange.model);
   request.version = std::move(exchange.version);
   request.arrival = exchange.request.arrival;
+  request.trace = TraceOf(exchange.request);
   request.content_type = PayloadType(exchange.request.Header("Content-Type"));
   request.payload = *body;
   request.payload_owner = body;
@@ -222,6 +235,8 @@ Route HealthRoute(const Segments& segments) {
 Route FindRoute(const Segments& segments, Exchange& exchange) {
   if (segments.count == 1 && segments.Is(0, "v2")) return {"GET", ServerMetadata};
   if (segments.count == 1 && segments.Is(0, "metrics")) return {"GET", Metrics};
+  if (segments.count == 3 && segments.Is(0, "v2") && segments.Is(1, "snug") && segments.Is(2, "slowest"))
+    return {"GET", Slowest};
   if (segments.Is(0, "v2") && segments.Is(1, "health")) return HealthRoute(segments);
   if (segments.Is(0, "v2") && segments.Is(1, "models") && segments.count > 2)
     return ModelRoute(segments, exchange);

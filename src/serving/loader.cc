@@ -83,6 +83,7 @@ Result<std::map<std::string, std::shared_ptr<Servable>>> LoadSignatures(Servable
     own.config = parts.config;
     own.stats = parts.stats;
     own.clock = parts.clock;
+    own.slow = parts.slow;
     own.on_wait = parts.on_wait;
     own.model = std::make_unique<SignatureModel>(shared, signature.name, std::move(view));
     SNUG_ASSIGN_OR_RETURN(own.instances, CreateInstances(*own.model, own.config.instances));
@@ -154,6 +155,7 @@ Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context,
   parts.config = entry.config;
   parts.stats = std::move(stats);
   parts.clock = &context.clock;
+  parts.slow = context.slow;
   parts.on_wait = context.on_wait;
   if (parts.config.engine == "auto") {
     SNUG_ASSIGN_OR_RETURN(parts.config.engine, context.engines.Recognise(directory));

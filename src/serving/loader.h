@@ -20,6 +20,7 @@ struct LoadContext {
   std::string cache_dir;
   const Clock& clock;
   std::function<void()> on_wait;  // see Servable::Parts
+  SlowRequests* slow = nullptr;   // see Servable::Parts
   WarmupReader read_warmup;       // null: none
   bool measure_batching = true;   // false: `batching: auto` means off
 };

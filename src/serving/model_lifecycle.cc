@@ -173,6 +173,7 @@ void ModelManager::RunLoad(LoadTask task) {
                       options_.cache_dir,
                       *options_.clock,
                       [this] { sweeper_.Wake(); },
+                      &slow_,
                       options_.read_warmup,
                       options_.measure_batching};
   std::string note;

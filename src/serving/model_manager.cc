@@ -58,6 +58,11 @@ void ModelManager::SetModelWide(std::string_view name, const repository::ModelCo
   } else if (!model.limits || model.limits->config() != config.limits) {
     model.limits = std::make_shared<ModelLimits>(std::string(name), config.limits);
   }
+  if (options_.payloads == nullptr || config.payload_log.rate == 0) {
+    model.sampler.reset();
+  } else if (!model.sampler || model.sampler->config() != config.payload_log) {
+    model.sampler = std::make_shared<PayloadSampler>(config.payload_log);
+  }
 }
 
 void ModelManager::ChooseStandard(Model& model) {
@@ -112,11 +117,12 @@ Result<ModelManager::Found> ModelManager::Find(std::string_view name, std::strin
     return NotFound("Request for unknown model: '{}' is not found; models here: {}", name,
                     known.empty() ? "none" : known);
   }
-  if (version.empty() && model->second.standard) return Found{model->second.standard, model->second.limits};
+  if (version.empty() && model->second.standard)
+    return Found{model->second.standard, model->second.limits, model->second.sampler};
   SNUG_ASSIGN_OR_RETURN(const int64_t number, FindVersion(model->second, name, version));
   const Version& entry = model->second.versions.at(number);
   if (!entry.servable) return NotReady(name, number, entry);
-  return Found{entry.servable, model->second.limits};
+  return Found{entry.servable, model->second.limits, model->second.sampler};
 }
 
 template <typename Request, typename Response, typename Call>
@@ -138,6 +144,8 @@ void ModelManager::Dispatch(Request request, Callback<Response> done, Call call)
         done(std::move(answer));
       };
     }
+    if (lookup == 0 && found->sampler && found->sampler->Take())
+      options_.payloads->Log(request, found->sampler->config());
     if (call(*found->servable, request, done)) return;
   }
   rejected_[static_cast<size_t>(Code::kUnavailable)].Add();
@@ -211,7 +219,9 @@ Result<std::vector<ModelManager::VersionNumbers>> ModelManager::Statistics(std::
       if (only != 0 && number != only) continue;
       all.push_back({model_name, number, entry.stats, entry.servable != nullptr,
                      entry.servable ? entry.servable->queue_depth() : 0,
-                     entry.servable ? entry.servable->cache_size() : ResponseCache::Size{}});
+                     entry.servable ? entry.servable->cache_size() : ResponseCache::Size{},
+                     entry.servable ? entry.servable->engine_process() : 0,
+                     entry.servable ? static_cast<size_t>(entry.servable->config().instances) : 0});
     }
   }
   return all;

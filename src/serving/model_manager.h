@@ -28,8 +28,10 @@
 #include "parsers/parser_host.h"
 #include "repository/repository.h"
 #include "serving/model_limits.h"
+#include "serving/payload_sampler.h"
 #include "serving/request.h"
 #include "serving/servable.h"
+#include "serving/slow_requests.h"
 #include "serving/state.h"
 #include "serving/stats.h"
 #include "serving/sweeper.h"
@@ -68,12 +70,17 @@ struct ManagerOptions {
   size_t load_threads = 1;
   int cpu_threads = 0;  // the process's budget; a load that takes the models past it is logged. 0: not known
   const Clock* clock = &SystemClock();
-  bool measure_batching = true;  // see LoadContext
-  WarmupReader read_warmup;      // null: zeros alone warm up
+  bool measure_batching = true;     // see LoadContext
+  PayloadSink* payloads = nullptr;  // what `payload_log` samples goes there; null: nowhere
+  WarmupReader read_warmup;         // null: zeros alone warm up
   // Loads that failed for a reason that may pass are tried again.
   int load_retries_max = 2;
   BackoffBounds load_backoff{std::chrono::seconds(1), std::chrono::seconds(30), std::chrono::hours(24)};
 };
+
+// Slowest requests that are kept, and for how long.
+constexpr size_t kSlowKeptMax = 64;
+constexpr std::chrono::minutes kSlowWindow{20};
 
 class ModelManager {
  public:
@@ -113,10 +120,14 @@ class ModelManager {
     bool ready;
     size_t queue_depth;
     ResponseCache::Size cache;
+    int64_t engine_process;  // 0: none of its own
+    size_t instances;
   };
   // Of all models (`model` empty), all versions of one, or one. Errors as Describe.
   Result<std::vector<VersionNumbers>> Statistics(std::string_view model, std::string_view version) const;
   void WriteMetrics(MetricsText& text) const;
+  // Of the last kSlowWindow, the slowest first.
+  std::vector<SlowRequest> Slowest() { return slow_.Slowest(options_.clock->Now()); }
   // Nothing is LOADING.
   bool Settled() const;
 
@@ -132,8 +143,9 @@ class ModelManager {
   struct Model {
     std::map<std::string, int64_t> labels;
     std::map<int64_t, Version> versions;
-    std::shared_ptr<ModelLimits> limits;  // null: none
-    std::shared_ptr<Servable> standard;   // what a request without a version gets; null: none is READY
+    std::shared_ptr<ModelLimits> limits;      // null: none
+    std::shared_ptr<PayloadSampler> sampler;  // null: none
+    std::shared_ptr<Servable> standard;       // what a request without a version gets; null: none is READY
   };
   struct LoadTask {
     repository::ModelEntry entry;
@@ -150,6 +162,7 @@ class ModelManager {
   struct Found {
     std::shared_ptr<Servable> servable;
     std::shared_ptr<ModelLimits> limits;
+    std::shared_ptr<PayloadSampler> sampler;
   };
   Result<Found> Find(std::string_view model, std::string_view version) const;
   Result<int64_t> FindVersion(const Model& model, std::string_view name, std::string_view version) const;
@@ -168,7 +181,7 @@ class ModelManager {
   Status Publish(const LoadTask& task, Result<std::shared_ptr<Servable>> loaded, const std::string& note);
   // What holds for a model that is here whatever its versions; no effect for others.
   void SetModelWide(std::string_view model, const repository::ModelConfig& config);
-  static void SetModelWide(std::string_view name, const repository::ModelConfig& config, Model& model);
+  void SetModelWide(std::string_view name, const repository::ModelConfig& config, Model& model);
   void UnloadSuperseded(const repository::ModelEntry& entry);
   void BeginUnload(const std::string& model, const std::vector<int64_t>& versions, bool wait, Done done);
   void Retire(std::shared_ptr<Servable> servable, Done done);
@@ -182,6 +195,7 @@ class ModelManager {
   mutable std::mutex mutex_;
   Models models_;
   uint64_t generations_ = 0;
+  SlowRequests slow_{kSlowKeptMax, kSlowWindow};
   std::vector<std::shared_ptr<Servable>> retiring_;
   std::array<Counter, 17> rejected_;  // by code: requests that found no READY version
   Sweeper sweeper_;

@@ -219,6 +219,55 @@ TEST_F(ManagerTest, EqualRequestsAreAnsweredFromTheCacheOfTheirVersion) {
   EXPECT_GT((*manager().Statistics("m", "1"))[0].stats->cache_misses.value(), 1u) << "nor across copies";
 }
 
+TEST_F(ManagerTest, ComputeAndMemoryAreCountedByInstanceAndCopy) {
+  AddVersion("m", 1, "instances: 2\n");
+  ASSERT_TRUE(Load("m").ok());
+  control_.Hold();
+  auto first = Infer("m");
+  auto second = Infer("m");
+  ASSERT_TRUE(control_.WaitForRunning(2));
+  clock_.Advance(3s);
+  control_.Release();
+  EXPECT_TRUE(Get(first).ok());
+  EXPECT_TRUE(Get(second).ok());
+  const auto numbers = (*manager().Statistics("m", "1"))[0];
+  EXPECT_EQ(numbers.stats->compute_ns.value(), 6'000'000'000u);
+  for (size_t i = 0; i < 2; ++i) {
+    EXPECT_EQ(numbers.stats->instances[i].executions.value(), 1u);
+    EXPECT_EQ(numbers.stats->instances[i].compute_ns.value(), 3'000'000'000u);
+  }
+  EXPECT_LT(numbers.stats->compute_cpu_ns.value(), 2'000'000'000u) << "they waited, and computed nothing";
+  ASSERT_TRUE(Load("m").ok());
+  EXPECT_TRUE(control_.WaitForModels(1));
+  EXPECT_EQ(numbers.stats->held_bytes_peak.load(), 2000u) << "two copies while one replaced the other";
+  while (numbers.stats->held_bytes.load() != 1000u) std::this_thread::yield();
+}
+
+TEST_F(ManagerTest, TheSlowestSayWhereTheirTimeWent) {
+  AddVersion("m", 1, "parser: pair\n");
+  ASSERT_TRUE(Load("m").ok());
+  control_.Hold();
+  auto running = Infer("m");
+  ASSERT_TRUE(control_.WaitForRunning(1));
+  clock_.Advance(1s);
+  auto waiting = Infer("m");
+  clock_.Advance(2s);
+  control_.Release();
+  EXPECT_TRUE(Get(running).ok());
+  EXPECT_TRUE(Get(waiting).ok());
+  auto predicted = Predict("m", "1 2");
+  EXPECT_TRUE(Get(predicted).ok());
+  const std::vector<SlowRequest> slowest = manager().Slowest();
+  ASSERT_EQ(slowest.size(), 3u);
+  EXPECT_EQ(slowest[0].total, 3s);
+  EXPECT_EQ(slowest[0].compute, 3s);
+  EXPECT_EQ(slowest[0].queue, 0s);
+  EXPECT_EQ(slowest[1].total, 2s);
+  EXPECT_EQ(slowest[1].queue, 2s);
+  EXPECT_EQ(slowest[1].compute, 0s);
+  EXPECT_EQ(slowest[2].model, "m");
+}
+
 TEST_F(ManagerTest, FailuresAreNotCached) {
   AddVersion("m", 1, "cache: on\n");
   ASSERT_TRUE(Load("m").ok());

@@ -1,6 +1,9 @@
 // The manager's numbers as Prometheus text.
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "os/process.h"
 #include "serving/model_manager.h"
 
 namespace snug::serving {
@@ -31,6 +34,48 @@ void WriteRequests(MetricsText& text, const std::vector<Numbers>& all) {
       if (count == 0 && code != 0) continue;
       text.Sample(Labels(numbers) + "," + MetricLabels({{"code", CodeName(static_cast<Code>(code))}}),
                   static_cast<double>(count));
+    }
+  }
+}
+
+// What engines in processes of their own use.
+void WriteProcesses(MetricsText& text, const std::vector<Numbers>& all) {
+  std::vector<std::pair<const Numbers*, os::ProcessUsage>> usages;
+  for (const Numbers& numbers : all) {
+    if (numbers.engine_process == 0) continue;
+    auto process = os::Identify(static_cast<pid_t>(numbers.engine_process));
+    auto usage = process.ok() ? os::Usage(*process) : Result<os::ProcessUsage>(process.status());
+    if (usage.ok()) usages.emplace_back(&numbers, *usage);
+  }
+  text.Family("snug_engine_process_cpu_seconds_total", "counter",
+              "User and system CPU time of an engine in a process of its own; begins anew with the process.");
+  for (const auto& [numbers, usage] : usages) text.Sample(Labels(*numbers), usage.cpu_seconds);
+  text.Family("snug_engine_process_memory_bytes", "gauge", "Resident memory of that process.");
+  for (const auto& [numbers, usage] : usages)
+    text.Sample(Labels(*numbers), static_cast<double>(usage.memory_bytes));
+  text.Family("snug_engine_process_memory_peak_bytes", "gauge", "The most that it was.");
+  for (const auto& [numbers, usage] : usages)
+    text.Sample(Labels(*numbers), static_cast<double>(usage.memory_peak_bytes));
+}
+
+std::string InstanceLabels(const Numbers& numbers, size_t instance) {
+  return Labels(numbers) + "," + MetricLabels({{"instance", std::to_string(instance)}});
+}
+
+void WriteCompute(MetricsText& text, const std::vector<Numbers>& all) {
+  Each(text, all, "snug_compute_cpu_seconds_total", "counter",
+       "CPU time of the threads that called the engine; its own threads and processes are not in it.",
+       [](const Numbers& n) { return SecondsOf(n.stats->compute_cpu_ns); });
+  text.Family("snug_instance_compute_seconds_total", "counter", "Seconds in the engine, of each instance.");
+  for (const Numbers& numbers : all) {
+    for (size_t i = 0; i < numbers.instances; ++i)
+      text.Sample(InstanceLabels(numbers, i), SecondsOf(numbers.stats->instances[i].compute_ns));
+  }
+  text.Family("snug_instance_executions_total", "counter", "Calls of the engine, of each instance.");
+  for (const Numbers& numbers : all) {
+    for (size_t i = 0; i < numbers.instances; ++i) {
+      text.Sample(InstanceLabels(numbers, i),
+                  static_cast<double>(numbers.stats->instances[i].executions.value()));
     }
   }
 }
@@ -75,6 +120,7 @@ void ModelManager::WriteMetrics(MetricsText& text) const {
   Each(text, all, "snug_compute_seconds_total", "counter",
        "Seconds in the engine, summed over the instances.",
        [](const Numbers& n) { return SecondsOf(n.stats->compute_ns); });
+  WriteCompute(text, all);
   Each(text, all, "snug_parse_seconds_total", "counter", "Seconds in the parser before the engine.",
        [](const Numbers& n) { return SecondsOf(n.stats->parse_ns); });
   Each(text, all, "snug_format_seconds_total", "counter", "Seconds in the parser after the engine.",
@@ -98,6 +144,10 @@ void ModelManager::WriteMetrics(MetricsText& text) const {
        [](const Numbers& n) { return static_cast<double>(n.stats->batches_split.value()); });
   Each(text, all, "snug_model_memory_bytes", "gauge", "Bytes that unloading gives back, as the engine tells.",
        [](const Numbers& n) { return n.ready ? static_cast<double>(n.stats->memory_bytes.load()) : 0.0; });
+  Each(text, all, "snug_model_memory_peak_bytes", "gauge",
+       "The most that all copies of the version held at a time, as the engine tells.",
+       [](const Numbers& n) { return static_cast<double>(n.stats->held_bytes_peak.load()); });
+  WriteProcesses(text, all);
   Each(text, all, "snug_model_threads", "gauge", "CPU threads that the instances may keep busy together.",
        [](const Numbers& n) { return n.ready ? static_cast<double>(n.stats->threads.load()) : 0.0; });
   Each(text, all, "snug_model_ready", "gauge", "1 while the version takes requests.",

@@ -19,6 +19,7 @@ bool SameForLoaded(repository::ModelConfig one, const repository::ModelConfig& o
   one.versions = other.versions;
   one.swap = other.swap;
   one.limits = other.limits;
+  one.payload_log = other.payload_log;
   return one == other;
 }
 

@@ -28,6 +28,7 @@ struct RequestHead {
   TimePoint arrival;      // of the request at the server; latencies count from here
   TimePoint deadline = TimePoint::max();
   CancelFlag cancelled;  // may be null
+  std::string trace;     // W3C traceparent, as the client sent it; empty: none
 };
 
 struct InferRequest : RequestHead {

@@ -72,12 +72,13 @@ class Servable::RequestJob : public Job {
 
  protected:
   void Answer(Result<Response> answer) {
-    servable_.Finished(answer.status().code(), request_.arrival);
+    servable_.Finished(answer.status().code(), request_, *this, stages_);
     done_(std::move(answer));
   }
 
   Servable& servable_;
   Request request_;
+  Stages stages_;
 
  private:
   Callback<Response> done_;
@@ -112,29 +113,34 @@ class Servable::InferJob : public RequestJob<InferRequest, InferResponse>, publi
 class Servable::PredictJob : public RequestJob<PredictRequest, PredictResponse> {
  public:
   using RequestJob::RequestJob;
-  void Run(engine::Instance*) override { Answer(servable_.ParseAndExecute(request_, *this)); }
+  void Run(engine::Instance*) override { Answer(servable_.ParseAndExecute(request_, *this, stages_)); }
 };
 
 // The execution within a payload request; a parse thread waits for it.
 class Servable::ExecuteJob : public Job, public Batchable {
  public:
-  ExecuteJob(Servable& servable, const std::vector<Tensor>& inputs) : servable_(servable), inputs_(inputs) {}
+  ExecuteJob(Servable& servable, const std::vector<Tensor>& inputs, Job& parent)
+      : servable_(servable), inputs_(inputs), parent_(parent) {}
 
   Batchable* batchable() override { return this; }
   const std::vector<Tensor>& inputs() const override { return inputs_; }
   const std::vector<uint8_t>& wanted() const override { return wanted_; }
-  void Answer(Result<std::vector<Tensor>> outputs) override { outputs_.set_value(std::move(outputs)); }
+  void Answer(Result<std::vector<Tensor>> outputs) override {
+    parent_.started = started;  // before its thread goes on
+    outputs_.set_value(std::move(outputs));
+  }
 
   std::future<Result<std::vector<Tensor>>> outputs() { return outputs_.get_future(); }
   void Run(engine::Instance* instance) override {
     servable_.Started(*this);
-    outputs_.set_value(servable_.Execute(*instance, inputs_, {}, *this));
+    Answer(servable_.Execute(*instance, inputs_, {}, *this));
   }
   void Fail(const Status& status) override { outputs_.set_value(status); }
 
  private:
   Servable& servable_;
   const std::vector<Tensor>& inputs_;
+  Job& parent_;
   const std::vector<uint8_t> wanted_;  // empty: all
   std::promise<Result<std::vector<Tensor>>> outputs_;
 };
@@ -173,12 +179,14 @@ Servable::Servable(Parts parts)
       stats_(std::move(parts.stats)),
       cache_(config_.cache.on ? std::make_shared<ResponseCache>(config_.cache) : nullptr),
       clock_(*parts.clock),
+      slow_(parts.slow),
       on_wait_(std::move(parts.on_wait)),
       payloads_(static_cast<size_t>(config_.queue_limit)),
       executions_(MakeQueue(parts.batching)),
       counts_batches_(parts.batching.queue),
       batching_note_(sequences_ ? sequences_->Note() : std::move(parts.batching.note)) {
   stats_->memory_bytes = info_.memory_bytes;
+  stats_->Hold(info_.memory_bytes);
   stats_->threads = info_.threads_per_instance * static_cast<int>(instances_.size());
   for (size_t i = 0; i < instances_.size(); ++i) {
     instance_threads_.emplace_back([this, i] { Work(*executions_, i, instances_[i].get(), &turns_[i]); });
@@ -351,8 +359,9 @@ bool Servable::Predict(PredictRequest& request, PredictCallback& done) {
   return true;
 }
 
-void Servable::Started(const Job& job) {
-  const Duration waited = clock_.Now() - job.queued;
+void Servable::Started(Job& job) {
+  job.started = clock_.Now();
+  const Duration waited = job.started - job.queued;
   stats_->queue_latency.Observe(waited);
   stats_->queue_ns.Add(Nanoseconds(waited));
 }
@@ -361,13 +370,24 @@ Result<std::vector<Tensor>> Servable::ExecuteOnce(engine::Instance& instance,
                                                   std::span<const TensorView> inputs,
                                                   std::span<const uint8_t> wanted) {
   const TimePoint begun = clock_.Now();
+  const Duration cpu_before = ThreadCpuTime();
   auto outputs = instance.Execute(inputs, wanted);
   const Duration took = clock_.Now() - begun;
-  stats_->compute_ns.Add(Nanoseconds(took));
-  stats_->executions.Add();
+  CountExecution(instance, took, ThreadCpuTime() - cpu_before);
   typical_compute_ns_.store(StepTowards(typical_compute_ns_.load(std::memory_order_relaxed), took),
                             std::memory_order_relaxed);
   return outputs;
+}
+
+void Servable::CountExecution(const engine::Instance& instance, Duration took, Duration cpu) {
+  stats_->compute_ns.Add(Nanoseconds(took));
+  stats_->compute_cpu_ns.Add(Nanoseconds(cpu));
+  stats_->executions.Add();
+  for (size_t i = 0; i < instances_.size() && i < VersionStats::kInstancesMax; ++i) {
+    if (instances_[i].get() != &instance) continue;
+    stats_->instances[i].executions.Add();
+    stats_->instances[i].compute_ns.Add(Nanoseconds(took));
+  }
 }
 
 Result<std::vector<Tensor>> Servable::Execute(engine::Instance& instance, const std::vector<Tensor>& inputs,
@@ -410,23 +430,26 @@ bool Servable::AwaitRestart(int64_t died, const Job& job) {
   }
 }
 
-Result<PredictResponse> Servable::ParseAndExecute(const PredictRequest& request, const Job& job) {
+Result<PredictResponse> Servable::ParseAndExecute(const PredictRequest& request, Job& job, Stages& stages) {
   const TimePoint begun = clock_.Now();
   auto parsed = parser_->Parse({request.content_type, request.payload, &request.parameters});
-  stats_->parse_ns.Add(Nanoseconds(clock_.Now() - begun));
+  stages.parse = clock_.Now() - begun;
+  stats_->parse_ns.Add(Nanoseconds(stages.parse));
   if (!parsed.ok()) return parsed.status();
   SNUG_ASSIGN_OR_RETURN(const std::vector<Tensor> outputs,
                         ExecuteOnInstance((*parsed)->inputs(), job, begun));
   const TimePoint executed = clock_.Now();
+  stages.compute = executed - job.started;
   auto answer = (*parsed)->Format(Views(outputs));
-  stats_->format_ns.Add(Nanoseconds(clock_.Now() - executed));
+  stages.format = clock_.Now() - executed;
+  stats_->format_ns.Add(Nanoseconds(stages.format));
   if (!answer.ok()) return answer.status();
   return PredictResponse{name_, version_, std::move(answer->content_type), std::move(answer->data)};
 }
 
-Result<std::vector<Tensor>> Servable::ExecuteOnInstance(const std::vector<Tensor>& inputs, const Job& parent,
+Result<std::vector<Tensor>> Servable::ExecuteOnInstance(const std::vector<Tensor>& inputs, Job& parent,
                                                         TimePoint parse_begun) {
-  auto job = std::make_unique<ExecuteJob>(*this, inputs);
+  auto job = std::make_unique<ExecuteJob>(*this, inputs, parent);
   // So that its waiting counts from the first queue, less the parsing between.
   job->queued = clock_.Now() - (parse_begun - parent.queued);
   job->deadline = parent.deadline;
@@ -462,6 +485,7 @@ void Servable::Stop() {
     instances_[i].reset();
     turns_[i].Give();
   }
+  if (model_) stats_->held_bytes.fetch_sub(info_.memory_bytes);
   model_.reset();
 }
 
@@ -470,11 +494,24 @@ uint64_t Servable::Items(const std::vector<Tensor>& inputs) const {
   return batched ? static_cast<uint64_t>(inputs[0].shape[0]) : 1;
 }
 
-void Servable::Finished(Code code, TimePoint arrival) {
-  stats_->Finished(code, clock_.Now() - arrival);
+void Servable::Finished(Code code, const RequestHead& head, const Job& job, const Stages& stages) {
+  const TimePoint now = clock_.Now();
+  const Duration total = now - head.arrival;
+  stats_->Finished(code, total);
   stats_->in_flight.fetch_sub(1, std::memory_order_relaxed);
   stats_->last_inference_ms.store(static_cast<int64_t>(clock_.WallSeconds() * 1e3),
                                   std::memory_order_relaxed);
+  if (slow_ == nullptr || !slow_->Wants(total, now)) return;
+  SlowRequest request{name_, version_, code, head.trace, clock_.WallSeconds() - Seconds(total), total};
+  const bool ran = job.started != TimePoint::min();
+  request.before = std::max(Duration{0}, job.queued - head.arrival);
+  request.parse = stages.parse;
+  request.format = stages.format;
+  // An infer's job knows when it was started only; what came after is the engine's.
+  request.compute = stages.compute > Duration{0} || !ran ? stages.compute : now - job.started;
+  request.queue =
+      std::max(Duration{0}, total - request.before - request.parse - request.compute - request.format);
+  slow_->Offer(std::move(request), now);
 }
 
 }  // namespace snug::serving

@@ -33,6 +33,7 @@
 #include "serving/request.h"
 #include "serving/response_cache.h"
 #include "serving/sequence_plan.h"
+#include "serving/slow_requests.h"
 #include "serving/stats.h"
 #include "serving/turn.h"
 #include "serving/warmup.h"
@@ -64,6 +65,7 @@ class Servable {
     BatchPlan batching;
     std::optional<SequencePlan> sequences;  // its requests are parts of sequences
     const Clock* clock = nullptr;
+    SlowRequests* slow = nullptr;  // null: the slowest are not kept
     std::function<void()>
         on_wait;  // called when a request has to wait: Sweep soon, and again while it says true
   };
@@ -116,6 +118,11 @@ class Servable {
   class BatchJob;
   class SequenceJob;
 
+  // Where the time of a request went that is being answered.
+  struct Stages {
+    Duration parse{0}, format{0}, compute{0};
+  };
+
   template <typename ConcreteJob, typename Request, typename Done>
   bool Admit(JobQueue& queue, std::unique_ptr<ConcreteJob> job, Request& request, Done& done);
   // Executes the job here and now when the model is quick and an instance is free; else touches nothing.
@@ -128,7 +135,7 @@ class Servable {
   void Work(JobQueue& queue, size_t worker, engine::Instance* instance, Turn* turn);
   // The servable of the request's signature: this one, one of signatures_, or FAILED_PRECONDITION.
   Result<Servable*> ForSignature(const std::string& signature);
-  void Started(const Job& job);
+  void Started(Job& job);
   Result<std::vector<Tensor>> Execute(engine::Instance& instance, const std::vector<Tensor>& inputs,
                                       const std::vector<uint8_t>& wanted, const Job& job);
   // Once more when the engine's process dies meanwhile.
@@ -140,8 +147,8 @@ class Servable {
                                           std::span<const uint8_t> wanted);
   // True when another process than `died` is there.
   bool AwaitRestart(int64_t died, const Job& job);
-  Result<PredictResponse> ParseAndExecute(const PredictRequest& request, const Job& job);
-  Result<std::vector<Tensor>> ExecuteOnInstance(const std::vector<Tensor>& inputs, const Job& parent,
+  Result<PredictResponse> ParseAndExecute(const PredictRequest& request, Job& job, Stages& stages);
+  Result<std::vector<Tensor>> ExecuteOnInstance(const std::vector<Tensor>& inputs, Job& parent,
                                                 TimePoint parse_begun);
   Status WarmGuessedBytes(std::string& note);
   Status WarmOnce(int64_t free_dim);
@@ -149,7 +156,8 @@ class Servable {
   // Once on each instance, on its thread.
   Status ExecuteOnEach(const std::vector<Tensor>& inputs);
   uint64_t Items(const std::vector<Tensor>& inputs) const;
-  void Finished(Code code, TimePoint arrival);
+  void Finished(Code code, const RequestHead& head, const Job& job, const Stages& stages);
+  void CountExecution(const engine::Instance& instance, Duration took, Duration cpu);
 
   const std::string name_;
   const int64_t version_;
@@ -165,6 +173,7 @@ class Servable {
   const std::shared_ptr<VersionStats> stats_;
   const std::shared_ptr<ResponseCache> cache_;  // null: off
   const Clock& clock_;
+  SlowRequests* const slow_;                    // may be null
   const std::function<void()> on_wait_;         // see Parts
   WorkQueue payloads_;                          // to be parsed
   const std::unique_ptr<JobQueue> executions_;  // for the instances

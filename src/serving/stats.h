@@ -28,13 +28,23 @@ class RowsHistogram {
   Counter sum_;
 };
 
+// Of one instance. Only its executions, whoever runs them.
+struct InstanceStats {
+  Counter executions;
+  Counter compute_ns;
+};
+
 struct VersionStats {
+  static constexpr size_t kInstancesMax = 64;  // as model.yaml allows
+
   std::array<Counter, 17> requests;  // by code
   LatencyHistogram request_latency;  // arrival to answer
   LatencyHistogram queue_latency;    // waiting for an instance
   Counter success_ns, failure_ns;    // arrival to answer
   Counter queue_ns;
   Counter parse_ns, compute_ns, format_ns;
+  Counter compute_cpu_ns;  // CPU time of the threads that called the engine, while they did
+  std::array<InstanceStats, kInstancesMax> instances;
   Counter executions;
   Counter inferences;  // items: the first dimension of the first input where the batch is free, else 1 each
   Counter retries;     // executions repeated because the engine's process had died
@@ -45,7 +55,9 @@ struct VersionStats {
   Counter cache_hits, cache_misses;
   Counter cache_hit_ns, cache_miss_ns;  // of looking it up
   std::atomic<int64_t> in_flight{0};
-  std::atomic<uint64_t> memory_bytes{0};
+  std::atomic<uint64_t> memory_bytes{0};  // of the newest copy
+  std::atomic<uint64_t> held_bytes{0};    // of all copies: two while one replaces the other
+  std::atomic<uint64_t> held_bytes_peak{0};
   std::atomic<int> threads{0};                // that its instances may keep busy together
   std::atomic<int64_t> last_inference_ms{0};  // since 1970
 
@@ -58,6 +70,12 @@ struct VersionStats {
   void CountCache(bool hit, Duration took) {
     (hit ? cache_hits : cache_misses).Add();
     (hit ? cache_hit_ns : cache_miss_ns).Add(static_cast<uint64_t>(took.count() > 0 ? took.count() : 0));
+  }
+  void Hold(uint64_t bytes) {
+    const uint64_t now = held_bytes.fetch_add(bytes) + bytes;
+    uint64_t peak = held_bytes_peak.load();
+    while (now > peak && !held_bytes_peak.compare_exchange_weak(peak, now)) {
+    }
   }
   uint64_t Succeeded() const { return requests[0].value(); }
   uint64_t Failed() const {

@@ -41,6 +41,7 @@ class Job {
   virtual void Fail(const Status& status) = 0;
 
   TimePoint queued;
+  TimePoint started = TimePoint::min();  // when an instance took it
   TimePoint deadline = TimePoint::max();
   CancelFlag cancelled;
 };

@@ -49,6 +49,35 @@ def test_versions_come_change_and_go(polled):
     assert polled.call("/v2/models/tiny/infer", BODY)[0] == 200
 
 
+def test_slowest_payload_log_and_replay(tmp_path):
+    add_model(tmp_path, "tiny", 1, TINY / "ir", "payload_log: {rate: 0.5, mib_max: 1}\n")
+    log = tmp_path / "log"
+    server = Server(tmp_path, "--payload-log", log).wait_ready()
+    traced = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"}
+    for _ in range(6):
+        assert server.call("/v2/models/tiny/infer", BODY, traced)[0] == 200
+    slowest = json.loads(server.call("/v2/snug/slowest")[2])["slowest"]
+    assert len(slowest) == 6 and slowest[0]["traceparent"] == traced["traceparent"]
+    assert slowest[0]["total_us"] >= slowest[0]["compute_us"] and slowest[0]["total_us"] >= slowest[-1]["total_us"]
+    metrics = server.call("/metrics")[2].decode()
+    assert 'snug_instance_executions_total{model="tiny",version="1",instance="0"} 6' in metrics
+    assert server.stop() == 0
+    # What was logged warms up the next version.
+    records = log / "tiny/current.records"
+    version = add_model(tmp_path, "warmed", 1, TINY / "ir")
+    (tmp_path / "models/warmed/model.yaml").write_text("warmup: {zeros: false}\n")
+    (version / "warmup").mkdir()
+    shutil.copy(records, version / "warmup")
+    broken = add_model(tmp_path, "broken", 1, TINY / "ir")
+    (broken / "warmup").mkdir()
+    (broken / "warmup/torn.records").write_bytes(records.read_bytes()[:-3])
+    server = Server(tmp_path).wait_ready()
+    assert states(server)["warmed", "1"] == "READY" and states(server)["broken", "1"] == "UNAVAILABLE"
+    index = json.loads(server.call("/v2/repository/index", "{}")[2])
+    assert "torn.records, record 3" in next(row["reason"] for row in index if row["name"] == "broken")
+    assert server.stop() == 0
+
+
 def test_limits_and_cache(tmp_path):
     add_echo(tmp_path, "limited", "11 -1 16")
     (tmp_path / "models/limited/model.yaml").write_text("limits: {requests_per_second: 0.01, burst: 2}\n")
