@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <numeric>
 
 namespace snug::placement {
@@ -210,89 +209,6 @@ size_t CardPacker::Place(int units) {
   left_[card] -= units;
   if (left_[card] < card_units) by_left_[left_[card]].push_back(card);
   return card;
-}
-
-Result<Repack> RepackCards(const std::vector<int>& units, const std::vector<size_t>& card_of,
-                           int card_units) {
-  std::map<int, int64_t, std::greater<>> counts;
-  for (int u : units) counts[u] += 1;
-  std::vector<CutSize> sizes;
-  std::map<int, int> size_of;
-  for (auto [u, count] : counts) {
-    size_of[u] = static_cast<int>(sizes.size());
-    sizes.push_back({u, count});
-  }
-  SNUG_ASSIGN_OR_RETURN(auto packed, PackCards(sizes, card_units));
-  size_t old_cards = card_of.empty() ? 0 : *std::max_element(card_of.begin(), card_of.end()) + 1;
-  std::vector<std::map<int, std::vector<size_t>>> holds(old_cards);  // per old card: size → items
-  for (size_t i = 0; i < units.size(); ++i) holds[card_of[i]][size_of[units[i]]].push_back(i);
-
-  // Cards that hold the same keep it: the target cards are matched by how much of them stands already, whole
-  // ones first, then the best overlap among what remains.
-  std::map<std::vector<int>, std::vector<size_t>> by_content;
-  for (size_t c = 0; c < old_cards; ++c) {
-    std::vector<int> content;
-    for (const auto& [s, items] : holds[c]) content.insert(content.end(), items.size(), s);
-    by_content[content].push_back(c);
-  }
-  std::vector<size_t> home(packed.size(), SIZE_MAX);
-  for (size_t p = 0; p < packed.size(); ++p) {
-    std::sort(packed[p].begin(), packed[p].end());
-    auto same = by_content.find(packed[p]);
-    if (same == by_content.end() || same->second.empty()) continue;
-    home[p] = same->second.back();
-    same->second.pop_back();
-  }
-  std::vector<size_t> free_cards;
-  for (const auto& [content, cards] : by_content)
-    free_cards.insert(free_cards.end(), cards.begin(), cards.end());
-  for (size_t p = 0; p < packed.size(); ++p) {
-    if (home[p] != SIZE_MAX || free_cards.empty()) continue;
-    size_t best = 0;
-    int most = -1;
-    for (size_t f = 0; f < free_cards.size(); ++f) {
-      int overlap = 0;
-      std::map<int, int> want;
-      for (int s : packed[p]) want[s] += 1;
-      for (auto [s, n] : want) {
-        auto held = holds[free_cards[f]].find(s);
-        if (held != holds[free_cards[f]].end())
-          overlap += std::min<int>(n, static_cast<int>(held->second.size())) * sizes[s].units;
-      }
-      if (overlap <= most) continue;
-      most = overlap;
-      best = f;
-    }
-    home[p] = free_cards[best];
-    free_cards.erase(free_cards.begin() + static_cast<ptrdiff_t>(best));
-  }
-  Repack repack;
-  repack.cards = packed.size();
-  repack.card_of.assign(units.size(), SIZE_MAX);
-  std::vector<std::vector<int>> still(packed.size());
-  for (size_t p = 0; p < packed.size(); ++p) {
-    if (home[p] == SIZE_MAX) home[p] = old_cards++;
-    for (int s : packed[p]) {
-      if (home[p] < holds.size() && !holds[home[p]][s].empty()) {
-        repack.card_of[holds[home[p]][s].back()] = home[p];
-        holds[home[p]][s].pop_back();
-      } else {
-        still[p].push_back(s);
-      }
-    }
-  }
-  std::vector<std::vector<size_t>> moving(sizes.size());
-  for (size_t i = 0; i < units.size(); ++i) {
-    if (repack.card_of[i] == SIZE_MAX) moving[size_of[units[i]]].push_back(i);
-  }
-  for (size_t p = 0; p < packed.size(); ++p) {
-    for (int s : still[p]) {
-      repack.card_of[moving[s].back()] = home[p];
-      moving[s].pop_back();
-      ++repack.moves;
-    }
-  }
-  return repack;
 }
 
 }  // namespace snug::placement

@@ -67,6 +67,7 @@ TEST(CuttingTest, BadInputIsRefused) {
   EXPECT_FALSE(SolveCutting({{101, 1}}, 100).ok());
   EXPECT_FALSE(SolveCutting({{1, -1}}, 100).ok());
   EXPECT_FALSE(SolveCutting({{1, 1}}, 0).ok());
+  EXPECT_FALSE(RepackCards({10, 20}, {0}, 100).ok());
 }
 
 void CheckPacking(const std::vector<int>& units, const std::vector<size_t>& card_of) {
