@@ -62,9 +62,9 @@ struct Repack {
   size_t moves = 0;  // items whose card is another than before
 };
 
-// A packing near the bound, brought about with few moves: its cards become those old ones that hold the same
-// or most of it, and what lies right stays. `units` and `card_of` are per item. INVALID_ARGUMENT: as above, or
-// not as many cards as items.
+// As few cards as PackCards needs, brought about with few moves: only about as many of the emptiest cards as
+// that takes are packed anew, and of those what lies right stays. `units` and `card_of` are per item.
+// INVALID_ARGUMENT: as above, or not as many cards as items.
 Result<Repack> RepackCards(const std::vector<int>& units, const std::vector<size_t>& card_of, int card_units);
 
 }  // namespace snug::placement

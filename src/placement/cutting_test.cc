@@ -70,6 +70,24 @@ TEST(CuttingTest, BadInputIsRefused) {
   EXPECT_FALSE(RepackCards({10, 20}, {0}, 100).ok());
 }
 
+TEST(CuttingTest, ARepackMovesOnlyWhatItMust) {
+  std::vector<int> units;
+  std::vector<size_t> card_of;
+  for (size_t card = 0; card < 50; ++card) {
+    for (int u : {60, 40}) {
+      units.push_back(u);
+      card_of.push_back(card);
+    }
+  }
+  for (size_t card : {50, 51}) {
+    units.push_back(50);
+    card_of.push_back(card);
+  }
+  auto repack = *RepackCards(units, card_of, 100);
+  EXPECT_EQ(repack.cards, 51u);
+  EXPECT_EQ(repack.moves, 1u);
+}
+
 void CheckPacking(const std::vector<int>& units, const std::vector<size_t>& card_of) {
   std::map<size_t, int> used;
   for (size_t i = 0; i < units.size(); ++i) used[card_of[i]] += units[i];

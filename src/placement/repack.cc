@@ -70,13 +70,12 @@ class Mover {
     }
   }
 
-  // Units of `want` that lie on the card.
+  // Items of `want` that lie on the card.
   int Overlap(const std::map<int, int>& want, size_t card) const {
     int overlap = 0;
     for (auto [s, count] : want) {
       auto held = holds_[card].find(s);
-      if (held != holds_[card].end())
-        overlap += std::min(count, static_cast<int>(held->second.size())) * sizes_[s].units;
+      if (held != holds_[card].end()) overlap += std::min(count, static_cast<int>(held->second.size()));
     }
     return overlap;
   }
@@ -120,6 +119,58 @@ class Mover {
   Repack repack_;
 };
 
+using Packing = std::vector<std::vector<int>>;  // each card's sizes
+
+// What lies on the cards now, emptiest first.
+Packing ContentByFill(const std::vector<int>& size_of, const std::vector<size_t>& card_of,
+                      const std::vector<CutSize>& sizes) {
+  std::map<size_t, std::vector<int>> content;
+  for (size_t i = 0; i < size_of.size(); ++i) content[card_of[i]].push_back(size_of[i]);
+  Packing cards;
+  for (auto& [card, held] : content) cards.push_back(std::move(held));
+  auto fill = [&](const std::vector<int>& card) {
+    int units = 0;
+    for (int s : card) units += sizes[static_cast<size_t>(s)].units;
+    return units;
+  };
+  std::stable_sort(cards.begin(), cards.end(),
+                   [&](const auto& a, const auto& b) { return fill(a) < fill(b); });
+  return cards;
+}
+
+// The cards with what lies on the emptiest `dissolved` packed anew.
+Result<Packing> Dissolve(const Packing& cards, size_t dissolved, const std::vector<CutSize>& sizes,
+                         int card_units) {
+  std::vector<CutSize> loose = sizes;
+  for (CutSize& size : loose) size.count = 0;
+  for (size_t c = 0; c < dissolved; ++c) {
+    for (int s : cards[c]) loose[static_cast<size_t>(s)].count += 1;
+  }
+  SNUG_ASSIGN_OR_RETURN(Packing packed, PackCards(loose, card_units));
+  packed.insert(packed.end(), cards.begin() + static_cast<ptrdiff_t>(dissolved), cards.end());
+  return packed;
+}
+
+// Of the packings with as few cards as one made from nothing, that which dissolves about the fewest cards.
+Result<Packing> FewestDissolved(const Packing& cards, const std::vector<CutSize>& sizes, int card_units) {
+  SNUG_ASSIGN_OR_RETURN(Packing best, PackCards(sizes, card_units));
+  if (cards.size() <= best.size()) return cards;
+  size_t target = best.size(), too_few = cards.size() - target, enough = cards.size();
+  for (size_t next = 2 * too_few; too_few + 1 < enough;) {
+    SNUG_ASSIGN_OR_RETURN(Packing packed, Dissolve(cards, std::min(next, enough), sizes, card_units));
+    if (packed.size() <= target) {
+      enough = std::min(next, enough);
+      best = std::move(packed);
+      next = (too_few + enough) / 2;
+    } else {
+      too_few = next;
+      next = enough == cards.size() ? 2 * next : (too_few + enough) / 2;
+    }
+    if (next >= enough) next = (too_few + enough) / 2;
+  }
+  return best;
+}
+
 }  // namespace
 
 Result<Repack> RepackCards(const std::vector<int>& units, const std::vector<size_t>& card_of,
@@ -135,9 +186,10 @@ Result<Repack> RepackCards(const std::vector<int>& units, const std::vector<size
     number[u] = static_cast<int>(sizes.size());
     sizes.push_back({u, count});
   }
-  SNUG_ASSIGN_OR_RETURN(auto packed, PackCards(sizes, card_units));
   std::vector<int> size_of;
   for (int u : units) size_of.push_back(number[u]);
+  SNUG_ASSIGN_OR_RETURN(Packing packed,
+                        FewestDissolved(ContentByFill(size_of, card_of, sizes), sizes, card_units));
   return Mover(std::move(packed), size_of, card_of, sizes).Run();
 }
 
