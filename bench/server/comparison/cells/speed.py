@@ -4,9 +4,8 @@ import json
 import statistics
 import subprocess
 
-from model_server import BUILD
+from model_server import BUILD, ModelServer
 from ocr_ceiling import MODEL, measure_raw, measure_server
-from model_server import ModelServer
 
 from ..loads import Load
 from ..models import MAGIKA, OCR, TINY
@@ -88,8 +87,8 @@ def binary_as_cheap(loads):
 
 
 def ceiling(context):
-    """The whole of the engine's throughput: two threads that execute OCR, called directly and behind the server."""
-    threads, ratios = 2, []
+    """One thread that executes OCR, called directly and behind the server; protocol and load have the other cores."""
+    threads, ratios = 1, []
     config = f"engine: openvino\nthreads: 1\ninstances: {threads}\n"
     server = ModelServer({"ocr": ([MODEL, MODEL.with_suffix(".bin")], config)})
     try:
@@ -99,7 +98,7 @@ def ceiling(context):
     finally:
         server.close()
     ratio = statistics.median(ratios)
-    return Row("OCR throughput against the engine called directly, 2 threads", "ratio", "at least 0.98", ratio, ratio >= 0.98)
+    return Row("OCR throughput against the engine called directly, 1 thread", "ratio", "at least 0.98", ratio, ratio >= 0.98)
 
 
 def run(context):
