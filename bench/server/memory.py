@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import pathlib
-import random
 import shutil
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import time
 import urllib.error
 import urllib.request
 
+from comparison.models import other_weights
 from model_server import BUILD, ROOT, ServerProcess, wait_for
 
 sys.path.insert(0, str(ROOT / "tools"))
@@ -85,40 +85,6 @@ def magika_body():
     return {"inputs": [{"name": "bytes", "datatype": "INT32", "shape": [1, 2048], "data": [32] * 2048}]}
 
 
-def fields(data, begin, end):
-    """Protobuf fields of data[begin:end]: number, begin and end of those with a length."""
-    def varint(at):
-        value = shift = 0
-        while True:
-            value |= (data[at] & 0x7F) << shift
-            shift, at = shift + 7, at + 1
-            if not data[at - 1] & 0x80:
-                return value, at
-    while begin < end:
-        tag, begin = varint(begin)
-        if tag & 7 == 0:
-            _, begin = varint(begin)
-        elif tag & 7 == 2:
-            size, begin = varint(begin)
-            yield tag >> 3, begin, begin + size
-            begin += size
-        else:
-            begin += {1: 8, 5: 4}[tag & 7]
-
-
-def with_other_weights(source, seed):
-    """The ONNX file with low mantissa bits of some floats changed in each large tensor."""
-    chance, data = random.Random(seed), bytearray(source.read_bytes())
-    graph, tensors, raw_data = 7, 5, 9  # ModelProto.graph, GraphProto.initializer, TensorProto.raw_data
-    for number, begin, end in list(fields(data, 0, len(data))):
-        for inner, first, last in list(fields(data, begin, end)) if number == graph else ():
-            for field, at, stop in list(fields(data, first, last)) if inner == tensors else ():
-                if field == raw_data and stop - at >= 4096:
-                    for place in range(at, stop - 3, 256):
-                        data[place] ^= 1 << chance.randrange(8)
-    return bytes(data)
-
-
 def add_magika(models, name, content=None, yaml="batching: off\n"):
     version = models / name / "1"
     version.mkdir(parents=True)
@@ -155,7 +121,7 @@ def copies(count):
 
 def distinct(count, yaml):
     """Until all are ready, and MB for each, before and after each one's first answer."""
-    contents = [with_other_weights(MAGIKA, seed) for seed in range(count)]
+    contents = [other_weights(MAGIKA, seed) for seed in range(count)]
     server = Server(lambda models: [add_magika(models, f"m{i}", content, yaml) for i, content in enumerate(contents)])
     try:
         ready = server.wait_ready()

@@ -91,10 +91,10 @@ def _fields(data, begin, end):
             begin += {1: 8, 5: 4}[kind]
 
 
-def distinct(model, target, seed):
-    """Writes the model with other weights: a bit of the mantissa of some floats in each large tensor is changed."""
+def other_weights(onnx, seed):
+    """The bytes of the ONNX file with a low bit of the mantissa of some floats in each large tensor changed."""
     rng = random.Random(seed)
-    data = bytearray(model.onnx.read_bytes())
+    data = bytearray(onnx.read_bytes())
     graph, tensors, raw_data = 7, 5, 9  # ModelProto.graph, GraphProto.initializer, TensorProto.raw_data
     for number, begin, end in _fields(data, 0, len(data)):
         for inner, first, last in _fields(data, begin, end) if number == graph else ():
@@ -102,5 +102,10 @@ def distinct(model, target, seed):
                 if field == raw_data and stop - at >= 4096:
                     for place in range(at, stop - 3, 256):
                         data[place] ^= 1 << rng.randrange(8)
+    return bytes(data)
+
+
+def distinct(model, target, seed):
+    """Writes the model with other weights."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(data)
+    target.write_bytes(other_weights(model.onnx, seed))
