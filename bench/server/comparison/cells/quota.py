@@ -14,27 +14,31 @@ CLIENTS = 4
 SAMPLE_SECONDS = 0.005
 
 
+def set_quota(group, cpus, is_v1):
+    if is_v1:
+        (group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
+        (group / "cpu.cfs_quota_us").write_text(str(cpus * PERIOD_US))
+    else:
+        (group / "cpu.max").write_text(f"{cpus * PERIOD_US} {PERIOD_US}")
+
+
 @contextlib.contextmanager
-def one_cpu():
-    """The command under which a program has a quota of one CPU; None where no cgroup can be made."""
+def cgroup(name, cpus):
+    """The command under which a program runs in a cgroup of its own, with a quota of so many CPUs (None: without one);
+    None where no cgroup of the CPU controller can be made."""
     v1, v2 = pathlib.Path("/sys/fs/cgroup/cpu"), pathlib.Path("/sys/fs/cgroup")
-    group = (v1 if v1.is_dir() else v2) / f"snug-bench-{os.getpid()}"
-    try:
+    group = (v1 if v1.is_dir() else v2) / f"snug-bench-{name}-{os.getpid()}"
+    command = None
+    with contextlib.suppress(OSError):
         group.mkdir()
-    except OSError:
-        yield None
-        return
+        if cpus:
+            set_quota(group, cpus, v1.is_dir())
+        command = ["sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh"]
     try:
-        if v1.is_dir():
-            (group / "cpu.cfs_period_us").write_text(str(PERIOD_US))
-            (group / "cpu.cfs_quota_us").write_text(str(PERIOD_US))
-        else:
-            (group / "cpu.max").write_text(f"{PERIOD_US} {PERIOD_US}")
-        yield ["sh", "-c", f'echo $$ > {group}/cgroup.procs && exec "$@"', "sh"]
-    except OSError:
-        yield None
+        yield command
     finally:
-        group.rmdir()
+        with contextlib.suppress(OSError):
+            group.rmdir()
 
 
 class RunnableThreads:
@@ -62,12 +66,13 @@ class RunnableThreads:
 
 
 def run(context):
-    with one_cpu() as launcher:
-        if launcher is None:
+    # Both in a cgroup, so that others on the machine take as much from the one as from the other.
+    with cgroup("quota", 1) as launcher, cgroup("core", None) as beside:
+        if launcher is None or beside is None:
             print("  skipped: no cgroup of the CPU controller can be made here (that takes root)")
             return []
         # Instances and threads are the server's own choice here: that it counts the quota is what is tested.
-        pinned = ["taskset", "-c", str(max(os.sched_getaffinity(0)))]
+        pinned = [*beside, "taskset", "-c", str(max(os.sched_getaffinity(0)))]
         with Snug([OCR], workers=None, launcher=launcher) as limited, Snug([OCR], workers=None, launcher=pinned) as core:
             ratios, runnable = [], []
             for _ in range(context.rounds + 1):
