@@ -20,6 +20,7 @@ Result<CacheConfig> ReadCache(const Origin& origin, const YAML::Node& node);
 Result<SequenceConfig> ReadSequence(const Origin& origin, const YAML::Node& node);
 Result<WarmupConfig> ReadWarmup(const Origin& origin, const YAML::Node& node);
 Result<PayloadLogConfig> ReadPayloadLog(const Origin& origin, const YAML::Node& node);
+Result<PipelineConfig> ReadPipeline(const Origin& origin, const YAML::Node& node);
 // A plug-in's options as JSON; `key` names them in errors.
 Result<std::string> ReadOptions(const Origin& origin, std::string_view key, const YAML::Node& node);
 

@@ -44,6 +44,10 @@ inline constexpr size_t kStatesMax = 64;
 inline constexpr size_t kStateRankMax = 16;
 inline constexpr int kStateDimMax = 1 << 24;
 inline constexpr size_t kTensorNameBytesMax = 512;
+inline constexpr size_t kPipelineStepsMax = 64;
+inline constexpr size_t kPipelineTensorsMax = 64;  // of a step or of the pipeline, each way
+inline constexpr int kPipelineItemsMax = 4096;       // executions that a step may make of one request
+inline constexpr int kPipelineInstancesDefault = 8;  // requests under way: they mostly wait
 inline constexpr int kExecutionTimeoutSecondsMax = 24 * 3600;
 
 }  // namespace snug::repository

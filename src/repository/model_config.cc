@@ -59,6 +59,7 @@ std::vector<Field> Keys(const Origin& o, ModelConfig& c) {
       {"payload_log", [&](const N& n) { return Store(ReadPayloadLog(o, n), c.payload_log); }},
       {"cache", [&](const N& n) { return Store(ReadCache(o, n), c.cache); }},
       {"sequence", [&](const N& n) { return Store(ReadSequence(o, n), c.sequence); }},
+      {"pipeline", [&](const N& n) { return Store(ReadPipeline(o, n), c.pipeline); }},
   };
 }
 
@@ -89,12 +90,25 @@ Status CheckOneDocument(const Origin& origin, const std::string& text) {
   return second ? origin.At(starts.last, "expected one YAML document, another one begins here") : Status();
 }
 
+// What only a model with an engine of its own may say; a pipeline's steps each have theirs.
+Status FinishPipeline(const Origin& origin, const YAML::Node& document, ModelConfig& config) {
+  for (const char* key :
+       {"engine", "engine_options", "isolation", "threads", "execution_timeout_s", "batching"}) {
+    if (const YAML::Node node = document[key]) {
+      return origin.At(node.Mark(), "{}: a pipeline has no engine of its own; say it of a step's model", key);
+    }
+  }
+  if (!document["instances"]) config.instances = kPipelineInstancesDefault;
+  return {};
+}
+
 Result<ModelConfig> ReadDocument(const Origin& origin, const std::string& text) {
   const YAML::Node document = YAML::Load(text);
   SNUG_RETURN_IF_ERROR(CheckOneDocument(origin, text));
   ModelConfig config;
   if (document.IsNull()) return config;
   SNUG_RETURN_IF_ERROR(ReadFields(origin, "", document, Keys(origin, config)));
+  if (config.is_pipeline()) SNUG_RETURN_IF_ERROR(FinishPipeline(origin, document, config));
   return config;
 }
 

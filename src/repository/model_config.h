@@ -108,6 +108,28 @@ enum class Swap {
   kFrugal,     // the old one goes first: never both in memory, and nobody answers meanwhile
 };
 
+// One step of a pipeline: an execution of another model, or one for each of several items.
+struct StepConfig {
+  std::string name;
+  std::string model;                          // in the folder `steps` of the version, else of the same server
+  std::string version;                        // of it: a number or a label; empty: the model's default
+  std::map<std::string, std::string> inputs;  // the model's input -> the pipeline's value that it gets
+  std::map<std::string, std::string> outputs;  // the model's output -> the value that it becomes
+  std::vector<std::string> for_each;           // values of whose rows each is executed by itself
+  int items_max = 256;                         // of those rows
+
+  bool operator==(const StepConfig&) const = default;
+};
+
+// Key `pipeline`: a model made of others. Without steps it is none.
+struct PipelineConfig {
+  std::vector<std::string> inputs;   // values that a request brings
+  std::vector<std::string> outputs;  // values that the answer holds
+  std::vector<StepConfig> steps;
+
+  bool operator==(const PipelineConfig&) const = default;
+};
+
 // What model.yaml may say. Unknown keys are errors that name the known ones.
 struct ModelConfig {
   std::string engine = "auto";
@@ -128,8 +150,10 @@ struct ModelConfig {
   LimitsConfig limits;
   PayloadLogConfig payload_log;
   CacheConfig cache;
+  PipelineConfig pipeline;
 
   bool operator==(const ModelConfig&) const = default;
+  bool is_pipeline() const { return !pipeline.steps.empty(); }
 };
 
 // Parses model.yaml's text. `origin` names the file in errors ("models/ocr/model.yaml:3: unknown key …").
