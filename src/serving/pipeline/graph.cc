@@ -70,9 +70,9 @@ class Planner {
       for (const auto& [tensor, name] : config_.steps[i].outputs) {
         if (const size_t other = Find(name); other != kNone) {
           const size_t by = graph_.values[other].step;
-          return At(i, "makes the value \"{}\", which {} already; give it another name", name,
-                    by == kNone ? "the request brings"
-                                : fmt::format("step \"{}\" makes", config_.steps[by].name));
+          return At(
+              i, "makes the value \"{}\", which {} already; give it another name", name,
+              by == kNone ? "the request brings" : fmt::format("step \"{}\" makes", config_.steps[by].name));
         }
         graph_.values.push_back({{name, {}, {}}, i, false});
       }
@@ -82,8 +82,12 @@ class Planner {
 
   Status Connect(size_t index) {
     const StepConfig& config = config_.steps[index];
-    PipelineGraph::Step step{config.name, config.model, config.version,
-                             {},          {},           static_cast<size_t>(config.items_max),
+    PipelineGraph::Step step{config.name,
+                             config.model,
+                             config.version,
+                             {},
+                             {},
+                             static_cast<size_t>(config.items_max),
                              !config.for_each.empty()};
     for (const auto& [tensor, name] : config.inputs) {
       if (FindSpec(models_[index].inputs, tensor) == nullptr) {
@@ -182,10 +186,11 @@ class Planner {
       spec.shape = made->shape;
       if (!graph_.steps[index].each) continue;
       if (spec.shape.empty() || (spec.shape[0] != 1 && spec.shape[0] != -1)) {
-        return At(index,
-                  "for_each puts one row for each item together, so the output \"{}\" needs a first dimension "
-                  "of 1, or a free one; it is {}",
-                  output.tensor, SpecText(*made));
+        return At(
+            index,
+            "for_each puts one row for each item together, so the output \"{}\" needs a first dimension "
+            "of 1, or a free one; it is {}",
+            output.tensor, SpecText(*made));
       }
       spec.shape[0] = -1;
     }
