@@ -15,6 +15,9 @@
 
 namespace snug::repository {
 
+// In a pipeline's version: a repository of the models that its steps name.
+inline constexpr std::string_view kStepsDirectory = "steps";
+
 struct ModelVersion {
   int64_t version = 0;
   std::string directory;  // absolute

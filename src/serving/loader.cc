@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "engine/signatures.h"
+#include "serving/pipeline/pipeline.h"
 
 namespace snug::serving {
 namespace {
@@ -143,12 +144,21 @@ Status WarmUp(const LoadContext& context, const std::string& directory, Servable
   return {};
 }
 
-}  // namespace
+// What a pipeline shows of itself as a model.
+class PipelineModel : public engine::Model {
+ public:
+  explicit PipelineModel(engine::ModelInfo info) : info_(std::move(info)) {}
+  const engine::ModelInfo& info() const override { return info_; }
+  Result<std::unique_ptr<engine::Instance>> CreateInstance() override {
+    return Internal("a pipeline's instances are made with it");
+  }
 
-Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context,
-                                               const repository::ModelEntry& entry, int64_t version,
-                                               std::shared_ptr<VersionStats> stats, std::string& note) {
-  const std::string& directory = entry.versions.at(version).directory;
+ private:
+  const engine::ModelInfo info_;
+};
+
+Servable::Parts CommonParts(const LoadContext& context, const repository::ModelEntry& entry, int64_t version,
+                            std::shared_ptr<VersionStats> stats) {
   Servable::Parts parts;
   parts.name = entry.name;
   parts.version = version;
@@ -157,14 +167,45 @@ Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context,
   parts.clock = &context.clock;
   parts.slow = context.slow;
   parts.on_wait = context.on_wait;
+  return parts;
+}
+
+Status AddParser(const LoadContext& context, const std::string& directory, Servable::Parts& parts) {
+  auto parser = CreateParser(context, parts.name, parts.config, directory, parts.model->info());
+  if (!parser.ok()) return parser.status().Annotate(fmt::format("parser \"{}\"", parts.config.parser));
+  parts.parser = *std::move(parser);
+  return {};
+}
+
+// Its steps' models are warm already, and are measured for batching by themselves.
+Result<std::shared_ptr<Servable>> LoadPipelineServable(const LoadContext& context,
+                                                       const repository::ModelEntry& entry, int64_t version,
+                                                       std::shared_ptr<VersionStats> stats) {
+  Servable::Parts parts = CommonParts(context, entry, version, std::move(stats));
+  SNUG_ASSIGN_OR_RETURN(std::shared_ptr<Pipeline> pipeline, Pipeline::Load(context, entry, version));
+  parts.config.engine = kPipelineEngine;
+  parts.model = std::make_unique<PipelineModel>(pipeline->Info());
+  parts.instances = pipeline->MakeInstances(parts.config.instances);
+  parts.batching = PlanBatching(parts.config.batching, parts.model->info(), nullptr);
+  parts.pipeline = std::move(pipeline);
+  SNUG_RETURN_IF_ERROR(AddParser(context, entry.versions.at(version).directory, parts));
+  return std::make_shared<Servable>(std::move(parts));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context,
+                                               const repository::ModelEntry& entry, int64_t version,
+                                               std::shared_ptr<VersionStats> stats, std::string& note) {
+  if (entry.config.is_pipeline()) return LoadPipelineServable(context, entry, version, std::move(stats));
+  const std::string& directory = entry.versions.at(version).directory;
+  Servable::Parts parts = CommonParts(context, entry, version, std::move(stats));
   if (parts.config.engine == "auto") {
     SNUG_ASSIGN_OR_RETURN(parts.config.engine, context.engines.Recognise(directory));
   }
   SNUG_ASSIGN_OR_RETURN(parts.model, LoadModel(context, parts.config, directory));
   SNUG_ASSIGN_OR_RETURN(parts.signatures, LoadSignatures(parts));
-  auto parser = CreateParser(context, entry.name, parts.config, directory, parts.model->info());
-  if (!parser.ok()) return parser.status().Annotate(fmt::format("parser \"{}\"", parts.config.parser));
-  parts.parser = *std::move(parser);
+  SNUG_RETURN_IF_ERROR(AddParser(context, directory, parts));
   SNUG_ASSIGN_OR_RETURN(parts.instances, CreateInstances(*parts.model, parts.config.instances));
   if (parts.config.sequence.on) {
     SNUG_ASSIGN_OR_RETURN(parts.sequences, PlanSequences(parts));

@@ -14,15 +14,19 @@
 
 namespace snug::serving {
 
+class ModelManager;
+
 struct LoadContext {
   engine::EngineHost& engines;
   parsers::ParserHost& parsers;
   std::string cache_dir;
   const Clock& clock;
-  std::function<void()> on_wait;  // see Servable::Parts
-  SlowRequests* slow = nullptr;   // see Servable::Parts
-  WarmupReader read_warmup;       // null: none
-  bool measure_batching = true;   // false: `batching: auto` means off
+  std::function<void()> on_wait;   // see Servable::Parts
+  SlowRequests* slow = nullptr;    // see Servable::Parts
+  WarmupReader read_warmup;        // null: none
+  bool measure_batching = true;    // false: `batching: auto` means off
+  size_t load_threads = 1;         // of a pipeline's own models
+  ModelManager* models = nullptr;  // where a pipeline finds models beside it; null: nowhere
 };
 
 // Loads the version with its engine and parser, creates its instances and warms each up. The error says which

@@ -175,7 +175,9 @@ void ModelManager::RunLoad(LoadTask task) {
                       [this] { sweeper_.Wake(); },
                       &slow_,
                       options_.read_warmup,
-                      options_.measure_batching};
+                      options_.measure_batching,
+                      options_.load_threads,
+                      this};
   std::string note;
   const std::string& directory = task.entry.versions.at(task.version).directory;
   const auto before = repository::TakeFingerprint(directory);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "serving/pipeline/pipeline.h"
+
 namespace snug::serving {
 namespace {
 
@@ -10,6 +12,18 @@ namespace {
 constexpr int kLookupsMax = 3;
 // Versions that drain at the same time; each may wait for a long execution.
 constexpr size_t kRetirersMax = 4;
+
+void AddModelsOfPipelines(std::vector<ModelManager::VersionNumbers>& all) {
+  for (size_t i = 0, count = all.size(); i < count; ++i) {
+    const ModelManager* own = all[i].pipeline ? all[i].pipeline->own_models() : nullptr;
+    if (own == nullptr) continue;
+    auto models = own->Statistics("", "");
+    for (ModelManager::VersionNumbers& numbers : *models) {
+      numbers.name = fmt::format("{}/{}/{}", all[i].name, all[i].version, numbers.name);
+      all.push_back(std::move(numbers));
+    }
+  }
+}
 
 bool IsNumber(std::string_view version) {
   return !version.empty() && version[0] >= '0' && version[0] <= '9';
@@ -221,9 +235,11 @@ Result<std::vector<ModelManager::VersionNumbers>> ModelManager::Statistics(std::
                      entry.servable ? entry.servable->queue_depth() : 0,
                      entry.servable ? entry.servable->cache_size() : ResponseCache::Size{},
                      entry.servable ? entry.servable->engine_process() : 0,
-                     entry.servable ? static_cast<size_t>(entry.servable->config().instances) : 0});
+                     entry.servable ? static_cast<size_t>(entry.servable->config().instances) : 0,
+                     entry.servable ? entry.servable->pipeline() : nullptr});
     }
   }
+  if (name.empty()) AddModelsOfPipelines(all);
   return all;
 }
 

@@ -122,8 +122,10 @@ class ModelManager {
     ResponseCache::Size cache;
     int64_t engine_process;  // 0: none of its own
     size_t instances;
+    std::shared_ptr<const Pipeline> pipeline;  // null: it is none
   };
-  // Of all models (`model` empty), all versions of one, or one. Errors as Describe.
+  // Of all models (`model` empty), all versions of one, or one. Errors as Describe. With all come the models
+  // that pipelines hold, as "pipeline/version/model".
   Result<std::vector<VersionNumbers>> Statistics(std::string_view model, std::string_view version) const;
   void WriteMetrics(MetricsText& text) const;
   // Of the last kSlowWindow, the slowest first.

@@ -1,10 +1,12 @@
 // The manager's numbers as Prometheus text.
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "os/process.h"
 #include "serving/model_manager.h"
+#include "serving/pipeline/pipeline.h"
 
 namespace snug::serving {
 namespace {
@@ -109,6 +111,29 @@ void WriteHistogram(MetricsText& text, const std::vector<Numbers>& all, std::str
   for (const Numbers& numbers : all) text.Sample(Labels(numbers), (*numbers.stats).*histogram);
 }
 
+template <typename Value>
+void EachStep(MetricsText& text, const std::vector<Numbers>& all, std::string_view name,
+              std::string_view type, std::string_view help, Value value) {
+  text.Family(name, type, help);
+  for (const Numbers& numbers : all) {
+    if (!numbers.pipeline) continue;
+    for (const auto& step : numbers.pipeline->stats()) {
+      text.Sample(Labels(numbers) + "," + MetricLabels({{"step", step->step}}), value(*step));
+    }
+  }
+}
+
+void WritePipelines(MetricsText& text, const std::vector<Numbers>& all) {
+  const bool any =
+      std::any_of(all.begin(), all.end(), [](const Numbers& n) { return n.pipeline != nullptr; });
+  if (!any) return;
+  EachStep(text, all, "snug_pipeline_step_seconds", "histogram",
+           "From a step's first execution for a request to its last answer.",
+           [](const StepStats& step) -> const LatencyHistogram& { return step.latency; });
+  EachStep(text, all, "snug_pipeline_step_executions_total", "counter", "Executions of a step's model.",
+           [](const StepStats& step) { return static_cast<double>(step.items.value()); });
+}
+
 }  // namespace
 
 void ModelManager::WriteMetrics(MetricsText& text) const {
@@ -156,6 +181,7 @@ void ModelManager::WriteMetrics(MetricsText& text) const {
        [](const Numbers& n) { return static_cast<double>(n.queue_depth); });
   Each(text, all, "snug_inflight", "gauge", "Requests taken and not yet answered.",
        [](const Numbers& n) { return static_cast<double>(n.stats->in_flight.load()); });
+  WritePipelines(text, all);
   text.Family("snug_rejected_requests_total", "counter",
               "Requests that found no READY version, by gRPC code.");
   for (size_t code = 1; code < rejected_.size(); ++code) {

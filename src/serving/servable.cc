@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "serving/checks.h"
+#include "serving/pipeline/pipeline.h"
 #include "serving/thread_load.h"
 
 namespace snug::serving {
@@ -175,6 +176,7 @@ Servable::Servable(Parts parts)
       instances_(std::move(parts.instances)),
       turns_(instances_.size()),
       parser_(std::move(parts.parser)),
+      pipeline_(std::move(parts.pipeline)),
       signatures_(std::move(parts.signatures)),
       stats_(std::move(parts.stats)),
       cache_(config_.cache.on ? std::make_shared<ResponseCache>(config_.cache) : nullptr),
@@ -187,7 +189,8 @@ Servable::Servable(Parts parts)
       batching_note_(sequences_ ? sequences_->Note() : std::move(parts.batching.note)) {
   stats_->memory_bytes = info_.memory_bytes;
   stats_->Hold(info_.memory_bytes);
-  stats_->threads = info_.threads_per_instance * static_cast<int>(instances_.size());
+  stats_->threads =
+      pipeline_ ? pipeline_->threads() : info_.threads_per_instance * static_cast<int>(instances_.size());
   for (size_t i = 0; i < instances_.size(); ++i) {
     instance_threads_.emplace_back([this, i] { Work(*executions_, i, instances_[i].get(), &turns_[i]); });
   }
@@ -379,6 +382,16 @@ Result<std::vector<Tensor>> Servable::ExecuteOnce(engine::Instance& instance,
   return outputs;
 }
 
+// Its steps' models count the CPU time of what they execute.
+Result<std::vector<Tensor>> Servable::ExecutePipeline(engine::Instance& instance,
+                                                      const std::vector<Tensor>& inputs,
+                                                      const std::vector<uint8_t>& wanted, const Job& job) {
+  const TimePoint begun = clock_.Now();
+  auto outputs = pipeline_->Execute(inputs, wanted, {job.deadline, job.cancelled, job.priority()});
+  CountExecution(instance, clock_.Now() - begun, Duration{0});
+  return outputs;
+}
+
 void Servable::CountExecution(const engine::Instance& instance, Duration took, Duration cpu) {
   stats_->compute_ns.Add(Nanoseconds(took));
   stats_->compute_cpu_ns.Add(Nanoseconds(cpu));
@@ -400,6 +413,7 @@ Result<std::vector<Tensor>> Servable::Execute(engine::Instance& instance, const 
 Result<std::vector<Tensor>> Servable::ExecuteWithRetry(engine::Instance& instance,
                                                        const std::vector<Tensor>& inputs,
                                                        const std::vector<uint8_t>& wanted, const Job& job) {
+  if (pipeline_) return ExecutePipeline(instance, inputs, wanted, job);
   const std::vector<TensorView> views = Views(inputs);
   if (engine_process_ == 0) return ExecuteOnce(instance, views, wanted);
   for (int attempt = 0;; ++attempt) {
@@ -487,6 +501,7 @@ void Servable::Stop() {
   }
   if (model_) stats_->held_bytes.fetch_sub(info_.memory_bytes);
   model_.reset();
+  pipeline_.reset();
 }
 
 uint64_t Servable::Items(const std::vector<Tensor>& inputs) const {

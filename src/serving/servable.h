@@ -51,6 +51,8 @@ constexpr int kExecuteRetriesMax = 1;
 // at once.
 constexpr std::chrono::seconds kRestartWaitMax{30};
 
+class Pipeline;
+
 class Servable {
  public:
   struct Parts {
@@ -64,6 +66,7 @@ class Servable {
     std::shared_ptr<VersionStats> stats;
     BatchPlan batching;
     std::optional<SequencePlan> sequences;  // its requests are parts of sequences
+    std::shared_ptr<Pipeline> pipeline;  // what executes requests instead of `instances`; null: no pipeline
     const Clock* clock = nullptr;
     SlowRequests* slow = nullptr;  // null: the slowest are not kept
     std::function<void()>
@@ -107,6 +110,8 @@ class Servable {
   void CountLimited(TimePoint arrival);
   // How its requests are batched, or why not; empty: nothing to tell.
   const std::string& batching_note() const { return batching_note_; }
+  // Null: it is no pipeline.
+  std::shared_ptr<const Pipeline> pipeline() const { return pipeline_; }
 
  private:
   template <typename Request, typename Response>
@@ -145,6 +150,8 @@ class Servable {
   std::unique_ptr<JobQueue> MakeSequenceQueue();
   Result<std::vector<Tensor>> ExecuteOnce(engine::Instance& instance, std::span<const TensorView> inputs,
                                           std::span<const uint8_t> wanted);
+  Result<std::vector<Tensor>> ExecutePipeline(engine::Instance& instance, const std::vector<Tensor>& inputs,
+                                              const std::vector<uint8_t>& wanted, const Job& job);
   // True when another process than `died` is there.
   bool AwaitRestart(int64_t died, const Job& job);
   Result<PredictResponse> ParseAndExecute(const PredictRequest& request, Job& job, Stages& stages);
@@ -169,6 +176,7 @@ class Servable {
   std::vector<std::unique_ptr<engine::Instance>> instances_;  // each used by who holds its turn
   std::vector<Turn> turns_;
   std::unique_ptr<parsers::Parser> parser_;
+  std::shared_ptr<Pipeline> pipeline_;
   const std::map<std::string, std::shared_ptr<Servable>> signatures_;
   const std::shared_ptr<VersionStats> stats_;
   const std::shared_ptr<ResponseCache> cache_;  // null: off

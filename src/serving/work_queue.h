@@ -33,6 +33,7 @@ class Batchable {
 class Job {
  public:
   virtual ~Job() = default;
+  virtual int priority() const { return 0; }  // as Batchable's
   // Null: it is always executed alone.
   virtual Batchable* batchable() { return nullptr; }
   // On a worker. `instance` is that worker's own, null on a parse worker.

@@ -183,14 +183,16 @@ inline engine::ModelInfo FakeInfo() {
 class FakeEngineHost : public engine::EngineHost {
  public:
   explicit FakeEngineHost(FakeControl& control) : control_(control) {}
-  Result<std::unique_ptr<engine::Model>> Load(const engine::LoadRequest&) override {
-    SNUG_RETURN_IF_ERROR(control_.Load());
-    return std::unique_ptr<engine::Model>(std::make_unique<FakeModel>(control_, info));
+  Result<std::unique_ptr<engine::Model>> Load(const engine::LoadRequest& request) override {
+    FakeControl& control = control_of ? control_of(request) : control_;
+    SNUG_RETURN_IF_ERROR(control.Load());
+    return std::unique_ptr<engine::Model>(std::make_unique<FakeModel>(control, info));
   }
   std::vector<std::string> Engines() const override { return {"fake"}; }
   Result<std::string> Recognise(const std::string&) const override { return std::string("fake"); }
 
   engine::ModelInfo info = FakeInfo();
+  std::function<FakeControl&(const engine::LoadRequest&)> control_of;  // where models are steered apart
 
  private:
   FakeControl& control_;
