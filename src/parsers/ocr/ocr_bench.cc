@@ -5,9 +5,9 @@
 #include <string>
 
 #include "base/rng.h"
-#include "parsers/ocr/ctc.h"
-#include "parsers/ocr/resize.h"
-#include "parsers/ocr/test_images.h"
+#include "ocr/ctc.h"
+#include "ocr/resize.h"
+#include "ocr/test_images.h"
 
 namespace snug::ocr {
 namespace {

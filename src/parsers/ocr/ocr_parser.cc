@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "parsers/kit/kit.h"
 #include "parsers/ocr/recogniser.h"
 
 struct snug_parser {
@@ -23,34 +24,8 @@ namespace {
 
 using snug::Result;
 using snug::Status;
-
-snug_code Report(const Status& status, snug_error* error) {
-  const size_t length = std::min(status.text().size(), sizeof error->text - 1);
-  std::memcpy(error->text, status.text().data(), length);
-  error->text[length] = '\0';
-  return static_cast<snug_code>(status.code());
-}
-
-// Runs `work` and lets nothing be thrown across the border.
-template <typename Work>
-snug_code Guarded(snug_error* error, Work&& work) noexcept {
-  try {
-    return Report(work(), error);
-  } catch (const std::bad_alloc&) {
-    return Report(Status(snug::Code::kResourceExhausted, "no memory"), error);
-  } catch (const std::exception& e) {
-    return Report(Status(snug::Code::kInternal, e.what()), error);
-  }
-}
-
-std::vector<snug::TensorSpec> SpecsOf(const snug_tensor_spec* specs, uint32_t count) {
-  std::vector<snug::TensorSpec> result;
-  for (uint32_t i = 0; i < count; ++i) {
-    result.push_back({specs[i].name, static_cast<snug::DType>(specs[i].dtype),
-                      snug::Shape(specs[i].dims, specs[i].dims + specs[i].rank)});
-  }
-  return result;
-}
+using snug::parsers::Guarded;
+using snug::parsers::SpecsOf;
 
 snug_code Create(const snug_parser_config* config, snug_parser** parser, snug_error* error) {
   return Guarded(error, [&]() -> Status {

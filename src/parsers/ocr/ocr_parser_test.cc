@@ -7,8 +7,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "parsers/ocr/resize.h"
-#include "parsers/ocr/test_images.h"
+#include "ocr/resize.h"
+#include "ocr/test_images.h"
 #include "parsers/parser_host.h"
 
 namespace snug::ocr {

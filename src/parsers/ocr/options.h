@@ -6,7 +6,7 @@
 
 #include "base/status.h"
 #include "base/tensor.h"
-#include "parsers/ocr/resize.h"
+#include "ocr/resize.h"
 
 namespace snug::ocr {
 

@@ -7,8 +7,8 @@
 
 #include "base/status.h"
 #include "base/tensor.h"
-#include "parsers/ocr/ctc.h"
-#include "parsers/ocr/image.h"
+#include "ocr/ctc.h"
+#include "ocr/image.h"
 #include "parsers/ocr/options.h"
 
 namespace snug::ocr {

@@ -1,4 +1,4 @@
-#include "parsers/ocr/image.h"
+#include "ocr/image.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "parsers/ocr/test_images.h"
+#include "ocr/test_images.h"
 
 namespace snug::ocr {
 namespace {

@@ -1,10 +1,10 @@
-#include "parsers/ocr/resize.h"
+#include "ocr/resize.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "parsers/ocr/test_images.h"
+#include "ocr/test_images.h"
 
 namespace snug::ocr {
 namespace {

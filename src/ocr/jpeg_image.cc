@@ -8,7 +8,7 @@
 
 #include <cstring>
 
-#include "parsers/ocr/image.h"
+#include "ocr/image.h"
 
 namespace snug::ocr {
 namespace {

@@ -1,4 +1,4 @@
-#include "parsers/ocr/ctc.h"
+#include "ocr/ctc.h"
 
 #include <algorithm>
 #include <limits>

@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "parsers/ocr/image.h"
+#include "ocr/image.h"
 
 namespace snug::ocr {
 

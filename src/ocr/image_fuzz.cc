@@ -1,7 +1,7 @@
 #include <cstdint>
 #include <span>
 
-#include "parsers/ocr/image.h"
+#include "ocr/image.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto image = snug::ocr::DecodeImage(std::span(data, size));

@@ -1,4 +1,4 @@
-#include "parsers/ocr/image.h"
+#include "ocr/image.h"
 
 #include <algorithm>
 #include <array>

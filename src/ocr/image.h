@@ -18,15 +18,24 @@ inline constexpr int kJpegScansMax = 32;                         // of a progres
 inline constexpr uint64_t kJpegMemoryMax = uint64_t{512} << 20;  // bytes that libjpeg may hold for itself
 inline constexpr int kChannels = 3;
 
-// Rows from the top, dense, three bytes a pixel: blue, green, red.
+// Somebody's pixels: rows from the top, dense, three bytes a pixel: blue, green, red.
+struct ImageView {
+  int width = 0;
+  int height = 0;
+  const uint8_t* pixels = nullptr;
+
+  const uint8_t* Row(int y) const {
+    return pixels + static_cast<size_t>(y) * static_cast<size_t>(width) * kChannels;
+  }
+};
+
 struct Image {
   int width = 0;
   int height = 0;
   std::unique_ptr<uint8_t[]> pixels;
 
-  const uint8_t* Row(int y) const {
-    return pixels.get() + static_cast<size_t>(y) * static_cast<size_t>(width) * kChannels;
-  }
+  const uint8_t* Row(int y) const { return ImageView(*this).Row(y); }
+  operator ImageView() const { return {width, height, pixels.get()}; }  // NOLINT: it is one
 };
 
 // PNG or JPEG, told apart by their first bytes. Grey, palette and 16-bit images become 8-bit colour;

@@ -2,7 +2,7 @@
 // one row of floats, and that is sampled across. Both loops do a pixel's three channels in one 4-lane
 // operation, so the row has one pixel more than the image at its end, which also is the right neighbour of
 // the last.
-#include "parsers/ocr/resize.h"
+#include "ocr/resize.h"
 
 #include <algorithm>
 #include <cmath>
@@ -100,15 +100,9 @@ void WritePlanes(const float* row, const std::vector<Tap>& taps, const Target& t
   }
 }
 
-}  // namespace
-
-int FilledWidth(const Image& image, const Target& target) {
-  const int64_t needed = (int64_t{target.height} * image.width + image.height - 1) / image.height;
-  return static_cast<int>(std::min<int64_t>(target.width, needed));
-}
-
-void ResizeNormalize(const Image& image, const Target& target, float* out) {
-  const std::vector<Tap> taps = TapsAcross(image.width, FilledWidth(image, target));
+// To height x filled; zeros to the right of it.
+void Resize(const ImageView& image, const Target& target, int filled, float* out) {
+  const std::vector<Tap> taps = TapsAcross(image.width, filled);
   const size_t count = static_cast<size_t>(image.width) * kChannels;
   std::vector<float> row(count + kChannels + 1);
   for (int y = 0; y < target.height; ++y) {
@@ -121,6 +115,21 @@ void ResizeNormalize(const Image& image, const Target& target, float* out) {
     else
       WriteInterleaved(row.data(), taps, target, y, out);
   }
+}
+
+}  // namespace
+
+int FilledWidth(const ImageView& image, const Target& target) {
+  const int64_t needed = (int64_t{target.height} * image.width + image.height - 1) / image.height;
+  return static_cast<int>(std::min<int64_t>(target.width, needed));
+}
+
+void ResizeNormalize(const ImageView& image, const Target& target, float* out) {
+  Resize(image, target, FilledWidth(image, target), out);
+}
+
+void StretchNormalize(const ImageView& image, const Target& target, float* out) {
+  Resize(image, target, target.width, out);
 }
 
 }  // namespace snug::ocr
