@@ -46,20 +46,6 @@ Status CheckText(const std::string& key, const std::string& text, size_t chars_m
   return InvalidArgument("{}={}: expected 1 to {} printable characters without spaces", key, text, chars_max);
 }
 
-Json FromConfig(const repository::ModelConfig& config) {
-  Json json{{"engine", config.engine},
-            {"engine_options", Json::parse(config.engine_options_json, nullptr, false)},
-            {"isolation", config.isolation},
-            {"threads", config.threads},
-            {"instances", config.instances},
-            {"queue_limit", config.queue_limit}};
-  Json parser_options = Json::parse(config.parser_options_json, nullptr, false);
-  if (!config.parser.empty()) json["parser"] = config.parser;
-  if (parser_options.is_object() && !parser_options.empty()) json["parser_options"] = parser_options;
-  if (json["engine_options"].empty()) json.erase("engine_options");
-  return json;
-}
-
 Status Override(const std::string& key, const std::string& value, Json* json) {
   if (key == "engine_options" || key == "parser_options") {
     SNUG_ASSIGN_OR_RETURN((*json)[key], Object(key, value));
@@ -95,6 +81,30 @@ Status CheckPlugin(const char* kind, const std::string& name, const std::string&
                          parsers ? "" : ", auto");
 }
 
+Status CheckPlugins(const std::string& engine, const std::string& parser, const std::string& plugins_dir) {
+  if (plugins_dir.empty()) return {};
+  if (engine != "auto") SNUG_RETURN_IF_ERROR(CheckPlugin("engine", engine, plugins_dir, false));
+  if (!parser.empty()) SNUG_RETURN_IF_ERROR(CheckPlugin("parser", parser, plugins_dir, true));
+  return {};
+}
+
+// All that a pipeline needs has to come with it, so that wherever it is placed it is whole.
+Status CheckSteps(const MergedConfig& config, const std::string& files_dir, const std::string& plugins_dir) {
+  SNUG_RETURN_IF_ERROR(CheckPlugins("auto", config.parser, plugins_dir));
+  const std::string steps = files_dir + "/" + std::string(repository::kStepsDirectory);
+  for (const std::string& name : config.step_models) {
+    if (!os::IsDirectory(steps + "/" + name)) {
+      return InvalidArgument(
+          "the pipeline's model \"{}\" is not in the upload: put it into the version's folder, as {}/{}/1",
+          name, repository::kStepsDirectory, name);
+    }
+    auto model = repository::ReadModel(steps, name);
+    if (!model.ok()) return model.status().Annotate(fmt::format("the pipeline's model \"{}\"", name));
+    SNUG_RETURN_IF_ERROR(CheckPlugins(model->config.engine, model->config.parser, plugins_dir));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<DeployRequest> ParseDeployQuery(const Query& query) {
@@ -123,11 +133,10 @@ Result<DeployRequest> ParseDeployQuery(const Query& query) {
 
 Result<MergedConfig> MergeConfig(const std::string& uploaded_yaml, const Query& query,
                                  const std::string& label, int64_t version) {
-  repository::ModelConfig base;
-  if (!uploaded_yaml.empty()) {
-    SNUG_ASSIGN_OR_RETURN(base, repository::ParseModelConfig(uploaded_yaml, "model.yaml"));
-  }
-  Json json = FromConfig(base);
+  SNUG_ASSIGN_OR_RETURN(const std::string uploaded,
+                        repository::ModelConfigAsJson(uploaded_yaml, "model.yaml"));
+  Json json = Json::parse(uploaded);
+  json.erase("labels");  // they are the registry's
   for (const auto& [key, value] : query) {
     if (Contains(kConfigKeys, key)) SNUG_RETURN_IF_ERROR(Override(key, value, &json));
   }
@@ -136,19 +145,16 @@ Result<MergedConfig> MergeConfig(const std::string& uploaded_yaml, const Query& 
   // JSON is YAML, and needs no quoting rules of our own.
   merged.yaml = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   SNUG_ASSIGN_OR_RETURN(auto checked, repository::ParseModelConfig(merged.yaml, "the deployment"));
-  merged.engine = checked.engine;
+  merged.engine = checked.is_pipeline() ? "pipeline" : checked.engine;
   merged.parser = checked.parser;
+  for (const auto& step : checked.pipeline.steps) merged.step_models.push_back(step.model);
   return merged;
 }
 
 Status CheckRunnable(const MergedConfig& config, const std::string& files_dir,
                      const std::string& plugins_dir) {
-  if (!plugins_dir.empty() && config.engine != "auto") {
-    SNUG_RETURN_IF_ERROR(CheckPlugin("engine", config.engine, plugins_dir, false));
-  }
-  if (!plugins_dir.empty() && !config.parser.empty()) {
-    SNUG_RETURN_IF_ERROR(CheckPlugin("parser", config.parser, plugins_dir, true));
-  }
+  if (!config.step_models.empty()) return CheckSteps(config, files_dir, plugins_dir);
+  SNUG_RETURN_IF_ERROR(CheckPlugins(config.engine, config.parser, plugins_dir));
   SNUG_ASSIGN_OR_RETURN(repository::Layout layout, repository::DetectLayout(files_dir));
   if (layout.kind == repository::LayoutKind::kVersions) {
     return InvalidArgument("the upload holds {} versions of a model; deploy each version by itself",

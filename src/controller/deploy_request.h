@@ -34,6 +34,7 @@ struct MergedConfig {
   std::string yaml;  // complete, checked, with the label
   std::string engine;
   std::string parser;
+  std::vector<std::string> step_models;  // of a pipeline
 };
 
 // `uploaded_yaml` may be empty.

@@ -11,6 +11,7 @@
 #include "controller/unpack.h"
 #include "os/files.h"
 #include "os/unique_fd.h"
+#include "repository/repository.h"
 
 namespace snug::controller {
 namespace {
@@ -43,6 +44,7 @@ Result<std::string> InnerDirectory(std::string directory) {
   for (int i = 0; i < kWrappersMax; ++i) {
     SNUG_ASSIGN_OR_RETURN(auto names, os::ListDir(directory));
     if (names.size() != 1 || !os::IsDirectory(directory + "/" + names[0])) break;
+    if (names[0] == repository::kStepsDirectory) break;  // of a pipeline, which has no other files
     directory += "/" + names[0];
   }
   return directory;

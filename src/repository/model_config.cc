@@ -112,21 +112,37 @@ Result<ModelConfig> ReadDocument(const Origin& origin, const std::string& text) 
   return config;
 }
 
-}  // namespace
-
-Result<ModelConfig> ParseModelConfig(std::string_view yaml, std::string_view origin_name) {
-  const Origin origin(origin_name);
+// What `read` makes of the text; yaml-cpp's exceptions end here.
+template <typename T>
+Result<T> Guarded(const Origin& origin, std::string_view yaml,
+                  Result<T> (*read)(const Origin&, const std::string&)) {
   if (yaml.size() > kModelYamlBytesMax) {
     return origin.At(YAML::Mark::null_mark(), "{} bytes, at most {} are read", yaml.size(),
                      kModelYamlBytesMax);
   }
   try {
-    return ReadDocument(origin, std::string(yaml));
+    return read(origin, std::string(yaml));
   } catch (const YAML::Exception& e) {
     return origin.At(e.mark, "not valid YAML: {}", e.msg);
   } catch (const std::exception& e) {
     return origin.At(YAML::Mark::null_mark(), "not valid YAML: {}", e.what());
   }
+}
+
+Result<std::string> ReadAsJson(const Origin& origin, const std::string& text) {
+  auto config = ReadDocument(origin, text);
+  if (!config.ok()) return config.status();
+  return ReadOptions(origin, "model.yaml", YAML::Load(text));
+}
+
+}  // namespace
+
+Result<ModelConfig> ParseModelConfig(std::string_view yaml, std::string_view origin) {
+  return Guarded(Origin(origin), yaml, &ReadDocument);
+}
+
+Result<std::string> ModelConfigAsJson(std::string_view yaml, std::string_view origin) {
+  return Guarded(Origin(origin), yaml, &ReadAsJson);
 }
 
 }  // namespace snug::repository

@@ -158,5 +158,7 @@ struct ModelConfig {
 
 // Parses model.yaml's text. `origin` names the file in errors ("models/ocr/model.yaml:3: unknown key …").
 Result<ModelConfig> ParseModelConfig(std::string_view yaml, std::string_view origin);
+// The same text, checked like that, as a JSON object: what it says and nothing else.
+Result<std::string> ModelConfigAsJson(std::string_view yaml, std::string_view origin);
 
 }  // namespace snug::repository
