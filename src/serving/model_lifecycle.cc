@@ -9,6 +9,7 @@
 #include "serving/loader.h"
 #include "serving/low_priority.h"
 #include "serving/model_manager.h"
+#include "serving/pipeline/pipeline.h"
 #include "serving/version_plan.h"
 
 namespace snug::serving {
@@ -67,6 +68,7 @@ void ModelManager::Load(std::string model, std::string version, bool wait, Done 
     if (!name.ok()) return done(name);
     auto entry = repository::ReadModel(options_.root, model);
     if (!entry.ok()) return done(entry.status());
+    LoadBeside(*entry);
     if (version.empty()) {
       const std::set<int64_t> all = AllVersions(*entry);
       return BeginAlign(*std::move(entry), all, wait, done);
@@ -141,6 +143,8 @@ void ModelManager::BeginLoad(repository::ModelEntry entry, const std::vector<int
         go_first.push_back(std::exchange(version.servable, nullptr));
       if (!version.servable) version.state = State::kLoading;
       version.reason.clear();
+      version.beside = ModelsBeside(entry.config.pipeline, entry.versions.at(number).directory);
+      if (!version.beside.empty()) version.entry = std::make_shared<repository::ModelEntry>(entry);
       tasks.push_back({entry, number, version.generation, part, 0, Backoff(options_.load_backoff)});
     }
     ChooseStandard(model);
@@ -167,6 +171,7 @@ void ModelManager::RunLoad(LoadTask task) {
   LowPriority low;
   std::shared_ptr<VersionStats> stats = StatsOf(task);
   if (!stats) return task.done(Overtaken());
+  if (WaitsForModel(task)) return;
   const TimePoint begun = options_.clock->Now();
   LoadContext context{engines_,
                       parsers_,
@@ -184,8 +189,9 @@ void ModelManager::RunLoad(LoadTask task) {
   auto loaded =
       IfUnchanged(LoadServable(context, task.entry, task.version, std::move(stats), note), directory, before);
   LowPriority::RestoreOthers(loaded.ok() ? (*loaded)->engine_process() : 0);
-  if (!loaded.ok() && MayPass(loaded.status().code()) && task.attempts < options_.load_retries_max)
-    return LoadLater(std::move(task), loaded.status());
+  const bool again =
+      !task.is_check && MayPass(loaded.status().code()) && task.attempts < options_.load_retries_max;
+  if (!loaded.ok() && again) return LoadLater(std::move(task), loaded.status());
   const std::string version = std::to_string(task.version);
   if (loaded.ok()) {
     log::Info("model ready", {{"model", task.entry.name},
@@ -254,14 +260,17 @@ Status ModelManager::Publish(const LoadTask& task, Result<std::shared_ptr<Servab
       version.state = State::kReady;
       version.reason = note;
       ChooseStandard(model);
-    } else if (found->second.servable) {
+    } else if (found->second.servable && !task.is_check) {
       found->second.reason = "loading it anew failed, the copy before serves on: " + outcome.ToString();
     } else {
+      old = std::exchange(found->second.servable, nullptr);
       found->second.state = State::kUnavailable;
       found->second.reason = outcome.ToString();
+      ChooseStandard(model);
     }
   }
   if (old) Retire(std::move(old), Ignore);
+  CheckPipelinesOf(task.entry.name);
   return outcome;
 }
 
@@ -307,6 +316,7 @@ void ModelManager::BeginUnload(const std::string& model, const std::vector<int64
       part(status);
     });
   }
+  if (!versions.empty()) CheckPipelinesOf(model);
   part({});
   if (!wait) done({});
 }

@@ -53,6 +53,9 @@ ModelManager::~ModelManager() {
       }
     }
   }
+  // Pipelines first: what they have under way needs the others.
+  std::stable_partition(servables.begin(), servables.end(),
+                        [](const auto& servable) { return servable->pipeline() != nullptr; });
   for (auto& servable : servables) servable->Stop();
   sweeper_.Stop();  // last: until then requests expire in time
 }

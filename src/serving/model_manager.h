@@ -141,6 +141,9 @@ class ModelManager {
     uint64_t generation = 0;     // of the newest load or unload; older ones' outcomes are dropped
     std::shared_ptr<Servable> servable;
     std::shared_ptr<VersionStats> stats = std::make_shared<VersionStats>();
+    // Of a pipeline with models beside it; else empty.
+    std::vector<std::string> beside;
+    std::shared_ptr<const repository::ModelEntry> entry;
   };
   struct Model {
     std::map<std::string, int64_t> labels;
@@ -156,6 +159,8 @@ class ModelManager {
     Done done;
     int attempts = 0;
     Backoff backoff;
+    // Of a pipeline, because a model beside it has changed: what it was before is of no use when this fails.
+    bool is_check = false;
   };
   using Models = std::map<std::string, Model, std::less<>>;
 
@@ -191,6 +196,13 @@ class ModelManager {
   static void ChooseStandard(Model& model);
   bool Sweep();
 
+  // Begins to load the models beside a pipeline that are not here.
+  void LoadBeside(const repository::ModelEntry& pipeline);
+  // Puts the load of a pipeline off while a model beside it is LOADING.
+  bool WaitsForModel(LoadTask& task);
+  // A model has come, changed or gone: what waits for it goes on, pipelines that use it are checked.
+  void CheckPipelinesOf(const std::string& model);
+
   const ManagerOptions options_;
   engine::EngineHost& engines_;
   parsers::ParserHost& parsers_;
@@ -199,6 +211,7 @@ class ModelManager {
   uint64_t generations_ = 0;
   SlowRequests slow_{kSlowKeptMax, kSlowWindow};
   std::vector<std::shared_ptr<Servable>> retiring_;
+  std::vector<LoadTask> waiting_;     // pipelines, for models beside them
   std::array<Counter, 17> rejected_;  // by code: requests that found no READY version
   Sweeper sweeper_;
   Timer timer_;

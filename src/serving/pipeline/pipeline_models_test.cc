@@ -206,6 +206,75 @@ TEST_F(PipelineModelsTest, ABrokenModelOfAStepIsNamed) {
   EXPECT_EQ(control_.models(), 0) << "what was loaded is given back";
 }
 
+// a in the version's folder, b beside the pipeline.
+class ModelBesideTest : public PipelineModelsTest {
+ protected:
+  ModelBesideTest() {
+    dir_.Write("page/model.yaml", kTwoSteps);
+    dir_.Write("page/1/steps/a/1/model");
+    dir_.Write("b/1/model");
+  }
+  Status Unload(const std::string& model) {
+    std::promise<Status> done;
+    manager_->Unload(model, "", true, [&](Status status) { done.set_value(std::move(status)); });
+    return done.get_future().get();
+  }
+  void WaitForState(State state) {
+    WaitUntil([&] {
+      for (const VersionStatus& status : manager_->Index()) {
+        if (status.name == "page") return status.state == state;
+      }
+      return false;
+    });
+  }
+};
+
+TEST_F(ModelBesideTest, IsLoadedWithThePipeline) {
+  ASSERT_TRUE(Load("page").ok());
+  EXPECT_TRUE(manager_->Ready("b", "").ok()) << "a model like any other";
+  auto response = Infer(3).get();
+  ASSERT_TRUE(response.ok()) << response.status().ToString();
+  EXPECT_EQ(response->outputs[0].shape, (Shape{3, 2}));
+}
+
+TEST_F(ModelBesideTest, APipelineWaitsForIt) {
+  options_.load_threads = 1;
+  manager_ = std::make_unique<ModelManager>(options_, engines_, parsers_);
+  second_.HoldLoads(true);
+  std::promise<Status> all;
+  manager_->LoadAll([&](Status status) { all.set_value(std::move(status)); });
+  WaitUntil([&] { return manager_->Index().size() == 2; });
+  EXPECT_EQ(manager_->Ready("page", "").code(), Code::kUnavailable);
+  second_.HoldLoads(false);
+  EXPECT_TRUE(all.get_future().get().ok());
+  EXPECT_TRUE(manager_->Ready("page", "").ok()) << manager_->Ready("page", "").ToString();
+}
+
+TEST_F(ModelBesideTest, ThePipelineIsReadyOnlyWhileItIs) {
+  ASSERT_TRUE(Load("page").ok());
+  ASSERT_TRUE(Unload("b").ok());
+  WaitForState(State::kUnavailable);
+  EXPECT_THAT(Infer(1).get().status().ToString(), HasSubstr("pipeline step \"second\" (model \"b\")"));
+  ASSERT_TRUE(Load("b").ok());
+  WaitForState(State::kReady);
+  EXPECT_TRUE(Infer(1).get().ok());
+}
+
+TEST_F(ModelBesideTest, AnotherShapeOfItIsFoundAtOnce) {
+  ASSERT_TRUE(Load("page").ok());
+  engines_.info.inputs[0].shape = {-1, 3};
+  ASSERT_TRUE(Load("b").ok());
+  WaitForState(State::kUnavailable);
+  EXPECT_THAT(manager_->Index().back().reason, HasSubstr("the value \"rows\" is FP32 [-1,2]"));
+}
+
+TEST_F(ModelBesideTest, IsNoPipelineItself) {
+  dir_.Write("b/model.yaml", kTwoSteps);
+  dir_.Write("b/1/steps/a/1/model");
+  dir_.Write("b/1/steps/b/1/model");
+  EXPECT_THAT(Load("page").ToString(), HasSubstr("(model \"b\"): is a pipeline itself"));
+}
+
 TEST_F(PipelineModelsTest, AStepWhoseModelIsNowhereIsNamed) {
   WriteOwn();
   std::filesystem::remove_all(dir_ / "page/1/steps/b");
