@@ -92,25 +92,16 @@ std::vector<Point> CornersOf(const std::vector<Run>& region) {
   return points;
 }
 
-float MeanInside(const Around& box, std::span<const float> map, int width, int height) {
-  const Quad quad = box.Corners();
-  auto [left, right] = std::minmax({quad[0].x, quad[1].x, quad[2].x, quad[3].x});
-  auto [top, bottom] = std::minmax({quad[0].y, quad[1].y, quad[2].y, quad[3].y});
+// Of its own pixels: a curved line fills its rectangle badly.
+float MeanOf(const std::vector<Run>& region, std::span<const float> map, int width) {
   double sum = 0;
   size_t count = 0;
-  for (int y = std::max(0, static_cast<int>(top)); y < std::min<int>(height, static_cast<int>(bottom) + 1);
-       ++y) {
-    for (int x = std::max(0, static_cast<int>(left)); x < std::min<int>(width, static_cast<int>(right) + 1);
-         ++x) {
-      const float px = static_cast<float>(x) + 0.5F, py = static_cast<float>(y) + 0.5F;
-      const float u = px * box.ux + py * box.uy, v = py * box.ux - px * box.uy;
-      if (u < box.u_min || u > box.u_max || v < box.v_min || v > box.v_max) continue;
-      const float value = map[static_cast<size_t>(y) * static_cast<size_t>(width) + static_cast<size_t>(x)];
-      if (std::isfinite(value)) sum += value;
-      ++count;
-    }
+  for (const Run& run : region) {
+    const float* row = map.data() + static_cast<size_t>(run.row) * static_cast<size_t>(width);
+    for (int x = run.begin; x < run.end; ++x) sum += row[x];
+    count += static_cast<size_t>(run.end - run.begin);
   }
-  return count == 0 ? 0 : static_cast<float>(sum / static_cast<double>(count));
+  return static_cast<float>(sum / static_cast<double>(count));
 }
 
 size_t PixelsOf(const std::vector<Run>& region) {
@@ -136,7 +127,7 @@ std::vector<TextBox> FindBoxes(std::span<const float> map, int width, int height
   for (const auto& region : regions) {
     Around box = Smallest(CornersOf(region));
     if (std::min(box.width(), box.height()) < options.side_min) continue;
-    const float score = MeanInside(box, map, width, height);
+    const float score = MeanOf(region, map, width);
     if (score < options.box_min) continue;
     const float by = box.width() * box.height() * options.grow_ratio / (2 * (box.width() + box.height()));
     box.u_min -= by;

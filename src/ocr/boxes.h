@@ -21,12 +21,12 @@ using Quad = std::array<Point, 4>;
 
 struct TextBox {
   Quad quad;
-  float score = 0;  // mean probability inside
+  float score = 0;  // mean probability of its region
 };
 
 struct BoxOptions {
   float pixel_min = 0.3F;   // probability of a pixel that belongs to text
-  float box_min = 0.5F;     // mean of a box
+  float box_min = 0.6F;     // mean of a box's region
   float grow_ratio = 1.6F;  // see above
   float side_min = 3;       // pixels of the map, before it is grown
   size_t boxes_max = 1000;  // the largest regions
