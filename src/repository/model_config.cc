@@ -92,8 +92,8 @@ Status CheckOneDocument(const Origin& origin, const std::string& text) {
 
 // What only a model with an engine of its own may say; a pipeline's steps each have theirs.
 Status FinishPipeline(const Origin& origin, const YAML::Node& document, ModelConfig& config) {
-  for (const char* key :
-       {"engine", "engine_options", "isolation", "threads", "execution_timeout_s", "batching", "sequence"}) {
+  for (const char* key : {"engine", "engine_options", "isolation", "threads", "execution_timeout_s",
+                          "batching", "sequence", "warmup"}) {
     if (const YAML::Node node = document[key]) {
       return origin.At(node.Mark(), "{}: a pipeline has no engine of its own; say it of a step's model", key);
     }
