@@ -17,5 +17,8 @@ echo
 echo "== the way through snug-server with a tiny model, beside a bare gRPC echo"
 $python bench/server/path_cost.py --json build/bench/path_cost.json
 echo
+echo "== memory and start of snug-server"
+$python bench/server/memory.py --json build/bench/memory.json
+echo
 echo "== front door: changes, and overhead beside nginx"
 $python bench/front_door/front_door_bench.py --json build/bench/front_door.json
