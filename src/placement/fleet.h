@@ -1,6 +1,6 @@
-// Models with several homes on a fleet of cards: how many cards, which homes to begin with, and the minute
-// loop that makes copies where they are needed, takes them away where room is needed, and gives cards back
-// and takes them again. Pure: the caller measures, asks, and carries out. Loads are in cards, memory in GB.
+// Models with several homes on a fleet of cards, as values: what is where, what was seen, and the changes
+// that fleet_homes.h, fleet_minute.h and fleet_repack.h decide. Pure: the caller measures, asks, and carries
+// out. Loads are in cards, memory in GB.
 #pragma once
 
 #include <cstdint>
@@ -16,9 +16,9 @@ struct Home {
 
 struct FleetModel {
   double memory_gb = 0;
-  double request = 0;      // share asked for
-  double recent_load = 0;  // smoothed; what an unused copy is judged by
-  double recent_peak = 0;  // slowly forgotten maximum
+  double guaranteed_share = 0;  // of a card, for a tenant who pays for isolation; 0: shares cards with others
+  double recent_load = 0;       // smoothed over twenty minutes
+  double surprise = 0;          // largest jump above recent_load, half forgotten in three days
   std::vector<Home> homes;
 };
 
@@ -34,6 +34,8 @@ struct FleetCard {
   double memory_gb = 0;
   double memory_used_gb = 0;
   double load = 0;
+  bool guaranteed = false;  // for models with a guaranteed share alone, whose shares add up to a card at most
+  double guaranteed_share = 0;  // of those it holds
 };
 
 struct Fleet {
@@ -42,40 +44,17 @@ struct Fleet {
 };
 
 struct FleetLimits {
-  double headroom = 1.5;        // the fleet's size over the training peak of the summed load
-  double memory_fill = 0.78;    // of the cards' memory by one copy of each model; the rest is for copies
-  double relieve_above = 0.75;  // a card above this gets copies of its largest models elsewhere
-  double relieve_gap = 0.2;     // … on a card that is at least so much emptier
-  double copies_fill = 0.9;     // of the memory by the homes made to begin with
+  double headroom = 1.5;            // the fleet's size over the training peak of the summed load
+  double memory_fill = 0.78;        // of the cards' memory by one copy of each model; the rest is for copies
+  double relieve_above = 0.75;      // a card above this, and …
+  double relieve_over_mean = 0.06;  // … so much above the mean, gets copies of its largest models elsewhere
+  double relieve_gap = 0.2;         // … on a card that is at least so much emptier
+  double copies_fill = 0.9;         // of the memory by the homes made to begin with
   int loads_per_minute_max = 10;
-  double prepare_peak_min = 0.25;   // a model whose peak, shared by its homes, is above this may get one more
-  double prepare_swap_ratio = 0.3;  // … in the place of copies worth less than this part of it
+  double prepare_swap_ratio = 0.3;  // a copy takes the place of others worth less than this part of it
   int prepares_per_minute_max = 3;
+  double repack_gain_min = 0.03;  // of the fleet's risk, by each move of a repack
 };
-
-// How many cards the next hour needs, from the summed load minute by minute until now.
-struct ScaleLimits {
-  double headroom = 1.1;      // over the peak that is expected
-  double memory_fill = 0.78;  // of the memory of the cards that are on by one copy of each model
-  double hurry_above = 0.85;  // summed load over cards on above which cards are taken back within the hour …
-  double hurry_to = 0.75;     // … down to this
-};
-// At the full hour. Expected is what the last half hour had, or what the coming hour had yesterday, scaled by
-// how much today's last half hour differs from yesterday's. `sums` holds a day at least, else `cards_max` is
-// the answer.
-size_t CardsForNextHour(const std::vector<double>& sums, double models_memory_gb, double card_memory_gb,
-                        size_t cards_max, const ScaleLimits& limits);
-// Within the hour: what is wanted now, never less than `cards_wanted`.
-size_t CardsInHurry(double sum_now, size_t cards_wanted, size_t cards_max, const ScaleLimits& limits);
-
-// ceil(max(headroom * peak, memory / (memory_fill * card's memory))), at least 1.
-size_t FleetSize(double peak_of_sum, double models_memory_gb, double card_memory_gb,
-                 const FleetLimits& limits);
-
-// First homes: largest request first, each on the card where the peak of the summed profiles is lowest and
-// memory suffices; then second homes, as far as copies_fill of the memory goes, for the models with the
-// highest peak a GB. profiles[model][bucket] in cards. Models that fit nowhere keep no home.
-void PlanHomes(Fleet& fleet, const std::vector<std::vector<float>>& profiles, const FleetLimits& limits);
 
 struct Change {
   enum class Kind { kLoad, kEvict, kTurnOn, kClose, kTurnOff } kind = Kind::kLoad;
@@ -85,16 +64,20 @@ struct Change {
   bool is_move = false;  // a load because the model's card goes or went
 };
 
-// What to do now, to be carried out in this order. A copy that is loaded serves from the next minute on.
-// Rescues models without a home first, whatever the limit of loads; then relieves hot cards; then turns cards
-// on or closes them so that cards_wanted are on. Never evicts a model's last home, never fills a card above
-// its memory.
-std::vector<Change> PlanMinute(const Fleet& fleet, size_t cards_wanted, const FleetLimits& limits);
+// What the last minute showed of a model.
+void Observe(FleetModel& model, double load);
+
+bool HasHome(const FleetModel& model, uint32_t card);
+// The walls but memory: the card is on, has no home of the model yet, and is of its class with room for its
+// share.
+bool Takes(const Fleet& fleet, const FleetModel& model, uint32_t card);
+// A home elsewhere that stays: on a card that is on.
+bool HasOtherHome(const Fleet& fleet, const FleetModel& model, uint32_t card);
 
 // Carries changes out on the values; loads of new homes are 0.
 void CarryOut(Fleet& fleet, const std::vector<Change>& changes);
 
-// The card is lost with all it held; the next PlanMinute serves its models elsewhere.
+// The card is lost with all it held; the next PlanMinute (fleet_minute.h) serves its models elsewhere.
 void FailCard(Fleet& fleet, uint32_t card);
 
 // Spreads each model's load over its homes so that loads are even (what a router that picks the less loaded

@@ -1,4 +1,8 @@
-#include "placement/fleet.h"
+#include "placement/fleet_homes.h"
+#include "placement/fleet_minute.h"
+#include "placement/fleet_repack.h"
+#include "placement/fleet_risk.h"
+#include "placement/fleet_scale.h"
 
 #include <gtest/gtest.h>
 
@@ -9,10 +13,10 @@
 namespace snug::placement {
 namespace {
 
-FleetModel Model(double memory_gb, double recent_peak, std::vector<uint32_t> cards) {
+FleetModel Model(double memory_gb, double surprise, std::vector<uint32_t> cards) {
   FleetModel model;
   model.memory_gb = memory_gb;
-  model.recent_peak = recent_peak;
+  model.surprise = surprise;
   for (uint32_t card : cards) model.homes.push_back({card, 0});
   return model;
 }
@@ -105,7 +109,7 @@ TEST(FleetTest, ACardIsKeptWhenItsModelsFitNowhereElse) {
 }
 
 TEST(FleetTest, HoursToComeAreForeseenFromYesterday) {
-  ScaleLimits limits;
+  ScaleLimits limits{1.1, 0.78, 0.85, 0.75};
   std::vector<double> sums(3000, 5.0);
   EXPECT_EQ(CardsForNextHour(sums, 10, 22, 30, limits), 6u);
   sums[3000 - 1440 + 20] = 10;  // yesterday's coming hour
@@ -116,43 +120,65 @@ TEST(FleetTest, HoursToComeAreForeseenFromYesterday) {
   EXPECT_EQ(CardsInHurry(9, 6, 30, limits), 12u);
 }
 
-// Random fleets through many minutes: the walls hold whatever happens.
-TEST(FleetPropertyTest, WallsHold) {
-  for (uint64_t seed = 1; seed <= 30; ++seed) {
-    Rng rng(seed);
-    size_t cards = 2 + rng.Below(8), models = 1 + rng.Below(40);
-    Fleet fleet = Make(cards, 6 + 10 * rng.Uniform(), {});
-    std::vector<std::vector<float>> profiles;
-    for (size_t m = 0; m < models; ++m) {
-      fleet.models.push_back(Model(0.2 + rng.Uniform(), rng.Uniform(), {}));
-      profiles.emplace_back(6, static_cast<float>(rng.Uniform() / 4));
-    }
-    FleetLimits limits;
-    PlanHomes(fleet, profiles, limits);
-    std::vector<float> use(models);
-    for (int minute = 0; minute < 120; ++minute) {
-      for (float& u : use) u = static_cast<float>(rng.Below(6) == 0 ? rng.Uniform() : 0.05 * rng.Uniform());
-      if (rng.Below(40) == 0) FailCard(fleet, static_cast<uint32_t>(rng.Below(cards)));
-      Balance(fleet, use.data());
-      CarryOut(fleet, PlanMinute(fleet, 1 + rng.Below(cards), limits));
-      std::vector<double> used(cards, 0.0);
-      for (const FleetModel& model : fleet.models) {
-        std::vector<uint32_t> homes;
-        for (const Home& home : model.homes) {
-          used[home.card] += model.memory_gb;
-          homes.push_back(home.card);
-          ASSERT_TRUE(fleet.cards[home.card].state == CardState::kOn ||
-                      fleet.cards[home.card].state == CardState::kClosing);
-        }
-        std::sort(homes.begin(), homes.end());
-        ASSERT_EQ(std::unique(homes.begin(), homes.end()), homes.end()) << "two copies on one card";
-      }
-      for (size_t c = 0; c < cards; ++c) {
-        ASSERT_LE(used[c], fleet.cards[c].memory_gb + 1e-6);
-        ASSERT_NEAR(used[c], fleet.cards[c].memory_used_gb, 1e-6);
-      }
-    }
+TEST(FleetTest, JumpsAreRememberedAndSlowlyForgotten) {
+  FleetModel model;
+  for (int minute = 0; minute < 200; ++minute) Observe(model, 0.3);
+  EXPECT_NEAR(model.recent_load, 0.3, 0.01);
+  Observe(model, 0.9);
+  EXPECT_NEAR(model.surprise, 0.6, 0.01);
+  for (int minute = 0; minute < 3 * 1440; ++minute) Observe(model, 0.3);
+  EXPECT_NEAR(model.surprise, 0.3, 0.01);
+}
+
+TEST(FleetTest, TheSecondHomeGoesWhereAJumpWouldHurtMost) {
+  // Models 0 and 1 may jump alike, but 1 shares its card with load that has nowhere else to go.
+  Fleet fleet = Make(3, 10, {Model(1, 0.5, {0}), Model(1, 0.5, {1}), Model(1, 0, {1})});
+  fleet.models[2].recent_load = 0.5;
+  FleetLimits limits;
+  limits.prepares_per_minute_max = 1;
+  auto changes = PlanMinute(fleet, 3, limits);
+  ASSERT_EQ(changes.size(), 1u);
+  EXPECT_EQ(changes[0].kind, Change::Kind::kLoad);
+  EXPECT_NE(changes[0].model, 0u);
+}
+
+TEST(FleetTest, GuaranteedModelsHaveCardsOfTheirOwnAndASpare) {
+  std::vector<FleetModel> models;
+  for (double share : {0.5, 0.5, 0.4, 0.3, 0.3}) {
+    models.push_back(Model(1, 0.1, {}));
+    models.back().guaranteed_share = share;
   }
+  EXPECT_EQ(GuaranteedCards(models, 10), 3u);  // two, and the spare
+  EXPECT_EQ(GuaranteedCards(models, 2), 4u);   // two models a card by memory
+  EXPECT_EQ(GuaranteedCards({Model(1, 0.1, {})}, 10), 0u);
+
+  models.push_back(Model(1, 0.1, {}));  // shares its card
+  Fleet fleet = Make(4, 10, models);
+  for (size_t c = 1; c < 4; ++c) fleet.cards[c].guaranteed = true;
+  PlanHomes(fleet, std::vector<std::vector<float>>(6, {0.1f}), {});
+  EXPECT_EQ(fleet.models[5].homes[0].card, 0u);
+  FailCard(fleet, 1);
+  CarryOut(fleet, PlanMinute(fleet, 1, {}));
+  for (size_t m = 0; m < 5; ++m) {
+    ASSERT_EQ(fleet.models[m].homes.size(), 1u);
+    EXPECT_GE(fleet.models[m].homes[0].card, 2u);
+  }
+}
+
+TEST(FleetTest, ARepackMovesWhatFearsEachOtherApartAndNothingElse) {
+  // Two that may jump beside steady load on card 0; card 1 holds one quiet model.
+  Fleet fleet = Make(2, 10, {Model(1, 0.6, {0}), Model(1, 0, {0}), Model(1, 0, {1})});
+  std::vector<std::vector<float>> profiles = {{0.0f, 0.0f}, {0.6f, 0.5f}, {0.05f, 0.0f}};
+  FleetRepack plan = PlanRepack(fleet, profiles, 10, {});
+  ASSERT_EQ(plan.now.size(), 1u);
+  ASSERT_EQ(plan.then.size(), 1u);
+  EXPECT_EQ(plan.now[0].model, plan.then[0].model);
+  EXPECT_TRUE(plan.now[0].is_move);
+  CarryOut(fleet, plan.now);
+  EXPECT_EQ(fleet.models[plan.now[0].model].homes.size(), 2u);  // both, until the new one serves
+  CarryOut(fleet, plan.then);
+  EXPECT_TRUE(PlanRepack(fleet, profiles, 10, {}).now.empty());
+  EXPECT_TRUE(PlanRepack(fleet, profiles, 0, {}).now.empty());
 }
 
 }  // namespace

@@ -29,6 +29,7 @@ constexpr std::array<std::pair<int, int>, 16> kFractions = {{{50, 7},
                                                              {480, 19}}};
 constexpr double kRequestQuantile = 0.999;
 constexpr uint64_t kMemoryStream = 0x6d656d6f7279;
+constexpr uint64_t kClassStream = 0x636c617373;
 
 double DrawRequest(Rng& rng) {
   int pods = 0;
@@ -76,16 +77,24 @@ double Demand::Sum(size_t minute) const {
   return sum;
 }
 
+double Demand::SharedSum(size_t minute) const {
+  const float* now = At(minute);
+  double sum = 0;
+  for (size_t m = 0; m < models(); ++m) sum += guaranteed[m] ? 0.0 : static_cast<double>(now[m]);
+  return sum;
+}
+
 Result<Demand> MakeDemand(const Counts& counts, uint64_t seed, const DemandOptions& options) {
   Demand demand;
   demand.minutes = counts.minute_count;
+  demand.card_capacity = options.card_capacity;
   demand.train_minutes = static_cast<size_t>(options.train_days * 1440);
   if (demand.train_minutes < 60 || demand.train_minutes + 60 > demand.minutes) {
     return InvalidArgument(
         "--train-days {} of a series of {:.2f} days: at least an hour to train and one to replay",
         options.train_days, static_cast<double>(demand.minutes) / 1440);
   }
-  Rng requests(seed), memory(seed ^ kMemoryStream);
+  Rng requests(seed), memory(seed ^ kMemoryStream), classes(seed ^ kClassStream);
   std::vector<size_t> clients;
   std::vector<double> per_request;
   for (size_t c = 0; c < counts.names.size(); ++c) {
@@ -98,13 +107,14 @@ Result<Demand> MakeDemand(const Counts& counts, uint64_t seed, const DemandOptio
     demand.request.push_back(DrawRequest(requests));
     double span = options.memory_gb_high - options.memory_gb_low;
     demand.memory_gb.push_back(options.memory_gb_low + span * memory.Uniform());
+    demand.guaranteed.push_back(classes.Uniform() < options.guaranteed);
     per_request.push_back(demand.request.back() / busy);
   }
   if (clients.empty())
     return InvalidArgument("no client has requests in the first {} days", options.train_days);
   demand.use.resize(demand.minutes * clients.size());
   for (size_t m = 0; m < clients.size(); ++m) {
-    double most = (options.clip ? demand.request[m] : 1.0);
+    double most = options.clip || demand.guaranteed[m] ? demand.request[m] : 1.0;
     const auto& minutes = counts.minutes[clients[m]];
     for (size_t t = 0; t < demand.minutes; ++t) {
       double use = std::min(most, minutes[t] * per_request[m]);

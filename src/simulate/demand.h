@@ -26,6 +26,7 @@ struct DemandOptions {
   bool clip = false;  // true: no model gets more than its request; false: than a card
   double memory_gb_low = 0.5, memory_gb_high = 2;
   double card_capacity = 1;  // 0.85: co-resident models cost each other 15 %
+  double guaranteed = 0;     // part of the models, drawn by seed, whose tenants pay for isolation
 };
 
 // Models are the clients with requests in the training part, in the clients' order.
@@ -33,12 +34,15 @@ struct Demand {
   std::vector<std::string> names;
   std::vector<double> request;  // share of a card
   std::vector<double> memory_gb;
-  std::vector<float> use;  // [minute][model], in cards of capacity 1
+  std::vector<bool> guaranteed;  // never gets more than its request, and always that
+  std::vector<float> use;        // [minute][model], in cards
+  double card_capacity = 1;      // that cards hold of what requests are measured in
   size_t train_minutes = 0, minutes = 0;
 
   size_t models() const { return names.size(); }
   const float* At(size_t minute) const { return use.data() + minute * names.size(); }
   double Sum(size_t minute) const;
+  double SharedSum(size_t minute) const;  // without the guaranteed ones
 };
 
 // Draws requests (openb's default list, fractions up to a half) and memory by `seed`; a model's 99.9th

@@ -6,6 +6,8 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
+#include "placement/fleet_minute.h"
+#include "placement/fleet_repack.h"
 #include "placement/place.h"
 
 namespace snug::simulate {
@@ -17,15 +19,19 @@ using placement::Fleet;
 
 constexpr double kOverload = 1 + 1e-9;
 constexpr size_t kBucketMinutes = 10;
-constexpr double kSmoothing = 0.05;    // of a model's recent load, per minute
-constexpr double kPeakKept = 0.99952;  // per minute: half in a day
 constexpr double kBytesPerGb = 1e9;
 constexpr uint64_t kOrderStream = 0x6f72646572;
 
 double TrainPeak(const Demand& demand) {
   double peak = 0;
-  for (size_t t = 0; t < demand.train_minutes; ++t) peak = std::max(peak, demand.Sum(t));
+  for (size_t t = 0; t < demand.train_minutes; ++t) peak = std::max(peak, demand.SharedSum(t));
   return peak;
+}
+
+double SharedMemory(const Demand& demand) {
+  double gb = 0;
+  for (size_t m = 0; m < demand.models(); ++m) gb += demand.guaranteed[m] ? 0.0 : demand.memory_gb[m];
+  return gb;
 }
 
 // Counts what every minute adds, whatever the policy.
@@ -80,6 +86,18 @@ class Tally {
   double peak_ = 0, hour_peak_ = 0, load_ = 0, load_in_overload_ = 0;
   size_t card_minutes_ = 0, overloaded_ = 0, minutes_ = 0;
 };
+
+// Mean use by model and bucket, from minute `from` until before minute `end`.
+std::vector<std::vector<float>> Profiles(const Demand& demand, size_t from, size_t end) {
+  size_t buckets = (end - from) / kBucketMinutes;
+  std::vector<std::vector<float>> profiles(demand.models(), std::vector<float>(buckets, 0.0f));
+  for (size_t t = 0; t < buckets * kBucketMinutes; ++t) {
+    for (size_t m = 0; m < demand.models(); ++m) {
+      profiles[m][t / kBucketMinutes] += demand.At(from + t)[m] / kBucketMinutes;
+    }
+  }
+  return profiles;
+}
 
 double LastDayMean(const Demand& demand, size_t model) {
   size_t from = demand.train_minutes > 1440 ? demand.train_minutes - 1440 : 0;
@@ -136,10 +154,12 @@ class FleetReplay {
  public:
   FleetReplay(const Demand& demand, const LoadOptions& options, LoadRun& run)
       : demand_(demand), options_(options), run_(run), fleet_(TrainedFleet(demand, options)) {
-    for (size_t t = 0; t < demand.train_minutes; ++t) sums_.push_back(demand.Sum(t));
-    for (double gb : demand.memory_gb) memory_gb_ += gb;
-    wanted_ = fleet_.cards.size();
-    run_.cards = wanted_;
+    for (size_t t = 0; t < demand.train_minutes; ++t) sums_.push_back(demand.SharedSum(t));
+    memory_gb_ = SharedMemory(demand);
+    shared_cards_ = wanted_ = static_cast<size_t>(std::count_if(
+        fleet_.cards.begin(), fleet_.cards.end(), [](const auto& card) { return !card.guaranteed; }));
+    quiet_minute_ = QuietMinute();
+    run_.cards = fleet_.cards.size();
     for (const auto& model : fleet_.models) run_.unplaced += model.homes.empty();
   }
 
@@ -166,7 +186,7 @@ class FleetReplay {
 
  private:
   void WantForHour() {
-    wanted_ = placement::CardsForNextHour(sums_, memory_gb_, options_.card_memory_gb, fleet_.cards.size(),
+    wanted_ = placement::CardsForNextHour(sums_, memory_gb_, options_.card_memory_gb, shared_cards_,
                                           options_.scale);
   }
 
@@ -197,22 +217,54 @@ class FleetReplay {
   }
 
   void Observe(size_t t) {
-    sums_.push_back(demand_.Sum(t));
+    sums_.push_back(demand_.SharedSum(t));
     const float* use = demand_.At(t);
     for (size_t m = 0; m < fleet_.models.size(); ++m) {
-      auto load = static_cast<double>(use[m]);
-      auto& model = fleet_.models[m];
-      model.recent_load += kSmoothing * (load - model.recent_load);
-      model.recent_peak = std::max(load, model.recent_peak * kPeakKept);
+      placement::Observe(fleet_.models[m], static_cast<double>(use[m]));
     }
   }
 
+  // The first minute of the hour of the day that was the quietest on the last training day.
+  size_t QuietMinute() const {
+    size_t from = demand_.train_minutes - std::min<size_t>(1440, demand_.train_minutes);
+    size_t quiet = from;
+    double least = 0;
+    for (size_t hour = from; hour + 60 <= demand_.train_minutes; hour += 60) {
+      double sum = std::accumulate(sums_.begin() + static_cast<ptrdiff_t>(hour),
+                                   sums_.begin() + static_cast<ptrdiff_t>(hour + 60), 0.0);
+      if (hour != from && sum >= least) continue;
+      quiet = hour;
+      least = sum;
+    }
+    return quiet % 1440;
+  }
+
+  std::vector<Change> Repack(size_t t) {
+    size_t from = t - std::min<size_t>(1440, t);
+    auto moves_max = static_cast<size_t>(options_.fleet.loads_per_minute_max);
+    placement::FleetRepack plan =
+        placement::PlanRepack(fleet_, Profiles(demand_, from, t), moves_max, options_.fleet);
+    leaving_ = std::move(plan.then);
+    return std::move(plan.now);
+  }
+
+  // What a repack replaced goes once its new homes serve.
+  void Leave() {
+    for (const Change& change : leaving_) {
+      if (HasOtherHome(fleet_, fleet_.models[change.model], change.card))
+        placement::CarryOut(fleet_, {change});
+    }
+    leaving_.clear();
+  }
+
   void Plan(size_t t) {
+    Leave();
     if (options_.scale_in) {
-      wanted_ = placement::CardsInHurry(sums_.back(), wanted_, fleet_.cards.size(), options_.scale);
+      wanted_ = placement::CardsInHurry(sums_.back(), wanted_, shared_cards_, options_.scale);
     }
     TimePoint start = SystemClock().Now();
-    std::vector<Change> changes = placement::PlanMinute(fleet_, wanted_, options_.fleet);
+    bool repack = options_.repack && t % 1440 == quiet_minute_;
+    std::vector<Change> changes = repack ? Repack(t) : placement::PlanMinute(fleet_, wanted_, options_.fleet);
     run_.planning_us_max = std::max(run_.planning_us_max, Seconds(SystemClock().Now() - start) * 1e6);
     size_t day = (t - demand_.train_minutes) / 1440;
     if (run_.daily_loads.size() <= day) run_.daily_loads.resize(day + 1);
@@ -231,7 +283,8 @@ class FleetReplay {
   Fleet fleet_;
   std::vector<double> sums_;
   double memory_gb_ = 0, loads_ = 0, moves_ = 0, copies_ = 0;
-  size_t wanted_ = 0;
+  size_t wanted_ = 0, shared_cards_ = 0, quiet_minute_ = 0;
+  std::vector<Change> leaving_;
 };
 
 }  // namespace
@@ -252,6 +305,7 @@ Result<std::vector<size_t>> StaticHomes(const Demand& demand, const std::string&
     placement::Wanted wanted;
     wanted.id = {demand.names[m], 1};
     wanted.share = demand.request[m];
+    if (demand.guaranteed[m]) wanted.isolation = placement::Isolation::kGuaranteed;
     wanted.memory_bytes = static_cast<uint64_t>(demand.memory_gb[m] * kBytesPerGb);
     world.wanted.push_back(wanted);
     SNUG_ASSIGN_OR_RETURN(placement::Plan plan, placement::Place(world, rule));
@@ -275,27 +329,24 @@ Result<std::vector<size_t>> StaticHomes(const Demand& demand, const std::string&
 
 Fleet TrainedFleet(const Demand& demand, const LoadOptions& options) {
   Fleet fleet;
-  double memory_gb = std::accumulate(demand.memory_gb.begin(), demand.memory_gb.end(), 0.0);
   placement::FleetCard card;
   card.memory_gb = options.card_memory_gb;
-  fleet.cards.assign(FleetSize(TrainPeak(demand), memory_gb, options.card_memory_gb, options.fleet), card);
-  size_t buckets = demand.train_minutes / kBucketMinutes;
-  std::vector<std::vector<float>> profiles(demand.models(), std::vector<float>(buckets, 0.0f));
+  fleet.cards.assign(
+      FleetSize(TrainPeak(demand), SharedMemory(demand), options.card_memory_gb, options.fleet), card);
   fleet.models.resize(demand.models());
   for (size_t m = 0; m < demand.models(); ++m) {
     fleet.models[m].memory_gb = demand.memory_gb[m];
-    fleet.models[m].request = demand.request[m];
-    fleet.models[m].recent_load = LastDayMean(demand, m);
+    if (demand.guaranteed[m]) fleet.models[m].guaranteed_share = demand.request[m] / demand.card_capacity;
   }
-  for (size_t t = 0; t < buckets * kBucketMinutes; ++t) {
+  card.guaranteed = true;
+  fleet.cards.insert(fleet.cards.end(), GuaranteedCards(fleet.models, options.card_memory_gb), card);
+  for (size_t t = 0; t < demand.train_minutes; ++t) {
     for (size_t m = 0; m < demand.models(); ++m) {
-      float use = demand.At(t)[m];
-      profiles[m][t / kBucketMinutes] += use / kBucketMinutes;
-      auto& model = fleet.models[m];
-      model.recent_peak = std::max(static_cast<double>(use), model.recent_peak * kPeakKept);
+      placement::Observe(fleet.models[m], static_cast<double>(demand.At(t)[m]));
     }
   }
-  PlanHomes(fleet, profiles, options.fleet);
+  for (size_t m = 0; m < demand.models(); ++m) fleet.models[m].recent_load = LastDayMean(demand, m);
+  PlanHomes(fleet, Profiles(demand, 0, demand.train_minutes), options.fleet);
   return fleet;
 }
 

@@ -7,7 +7,8 @@
 #include <vector>
 
 #include "base/status.h"
-#include "placement/fleet.h"
+#include "placement/fleet_homes.h"
+#include "placement/fleet_scale.h"
 #include "simulate/demand.h"
 
 namespace snug::simulate {
@@ -15,7 +16,8 @@ namespace snug::simulate {
 struct LoadOptions {
   double card_memory_gb = 22;
   double policy_limit = 0;  // of the rules that have one; 0: their usual one
-  bool scale_in = true;     // snug gives cards back by the hour
+  bool scale_in = false;    // snug gives cards back by the hour
+  bool repack = true;       // snug moves homes about at night
   placement::FleetLimits fleet;
   placement::ScaleLimits scale;
   // A card that fails so many minutes after the replay's start, and the minutes until it is back; <0: none.

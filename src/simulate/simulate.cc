@@ -24,8 +24,7 @@ struct Flags {
   size_t nodes_times = 1;
   bool json = false;
   bool clip = false;
-  double train_days = 7, card_capacity = 1;
-  bool no_scale_in = false;
+  double train_days = 7, card_capacity = 1, guaranteed = 0;
   LoadOptions load;
   QueueOptions queue;
   SynthOptions synth;
@@ -106,12 +105,16 @@ Result<DemandOptions> DemandFlags(const Flags& flags) {
   options.train_days = flags.train_days;
   options.clip = flags.clip;
   options.card_capacity = flags.card_capacity;
+  options.guaranteed = flags.guaranteed;
   SNUG_ASSIGN_OR_RETURN(auto range, ParseRange(flags.model_memory));
   options.memory_gb_low = range.first;
   options.memory_gb_high = range.second;
   if (!(flags.load.card_memory_gb > 0)) return InvalidArgument("--card-memory-gb must be above 0");
   if (!(flags.card_capacity > 0 && flags.card_capacity <= 1)) {
     return InvalidArgument("--card-capacity is {}; above 0 and at most 1", flags.card_capacity);
+  }
+  if (!(flags.guaranteed >= 0 && flags.guaranteed <= 1)) {
+    return InvalidArgument("--guaranteed is {}; from 0 to 1", flags.guaranteed);
   }
   if (!(flags.load.fleet.headroom > 0)) return InvalidArgument("--headroom must be above 0");
   return options;
@@ -137,12 +140,10 @@ Result<std::vector<Run>> OverSeries(const Flags& flags, Function run) {
 }
 
 Status Load(const Flags& flags) {
-  LoadOptions options = flags.load;
-  options.scale_in = !flags.no_scale_in;
   SNUG_ASSIGN_OR_RETURN(
       auto runs,
       (OverSeries<LoadRun>(flags, [&](const Demand& demand, const std::string& policy, uint64_t seed) {
-        return RunLoad(demand, policy, seed, options);
+        return RunLoad(demand, policy, seed, flags.load);
       })));
   return Report(flags, runs);
 }
@@ -150,7 +151,6 @@ Status Load(const Flags& flags) {
 Status Queue(const Flags& flags) {
   QueueOptions options = flags.queue;
   options.load = flags.load;
-  options.load.scale_in = !flags.no_scale_in;
   SNUG_ASSIGN_OR_RETURN(
       auto runs,
       (OverSeries<QueueRun>(flags, [&](const Demand& demand, const std::string& policy, uint64_t seed) {
@@ -193,7 +193,12 @@ void AddLoadFlags(CLI::App& command, Flags& flags) {
   command.add_option("--limit", flags.load.policy_limit, "Limit of a rule that has one (fifty-percent: 0.5)");
   command.add_option("--card-capacity", flags.card_capacity,
                      "What a shared card holds: 0.85 is a tax of 15 % (1)");
-  command.add_flag("--no-scale-in", flags.no_scale_in, "snug keeps its whole fleet on");
+  command.add_flag("--scale-in,!--no-scale-in", flags.load.scale_in,
+                   "snug gives cards back by the hour; without it its whole fleet stays on");
+  command.add_flag("--repack,!--no-repack", flags.load.repack, "snug moves homes about at night (on)");
+  command.add_option(
+      "--guaranteed", flags.guaranteed,
+      "Part of the models whose tenants pay for isolation: requests add up to a card at most (0)");
   command.add_option("--fail-minute", flags.load.fail_minute,
                      "snug's busiest card fails so late in the replay");
   command.add_option("--fail-minutes", flags.load.fail_minutes, "… for so long (60)");

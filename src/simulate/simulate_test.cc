@@ -118,18 +118,51 @@ TEST(SimulateTest, GoldenLoad) {
                         Rounded(run->mean_cards), run->lower_bound);
     EXPECT_EQ(run->unserved_percent, 0);
   }
+  LoadOptions options;
+  options.scale_in = true;
+  auto run = RunLoad(demand, "snug", 42, options);
+  ASSERT_TRUE(run.ok());
+  text += fmt::format("snug --scale-in {} {} {} {}\n", run->cards, Rounded(run->overload_percent),
+                      Rounded(run->mean_cards), run->lower_bound);
   EXPECT_EQ(text,
             "one-per-card 40 0.000 40.000 6\n"
             "random 16 0.115 16.000 6\n"
             "first-fit 15 0.162 15.000 6\n"
             "best-fit 15 0.162 15.000 6\n"
             "fifty-percent 18 0.044 18.000 6\n"
-            "snug 8 0.038 4.556 6\n");
+            "snug 8 0.000 8.000 6\n"
+            "snug --scale-in 8 0.040 4.332 6\n");
+}
+
+TEST(SimulateTest, TheGuaranteedClassIsNeverInOverload) {
+  static const Counts& counts = *new Counts(DrawCounts(*MakeSynth({40, 4, 3})));
+  DemandOptions asked;
+  asked.train_days = 2;
+  asked.guaranteed = 0.3;
+  Demand demand = *MakeDemand(counts, 42, asked);
+  size_t promised = static_cast<size_t>(std::count(demand.guaranteed.begin(), demand.guaranteed.end(), true));
+  ASSERT_GT(promised, 5u);
+  LoadOptions options;
+  options.scale_in = true;
+  options.fail_minute = 500;
+  options.observer = [&](size_t minute, const placement::Fleet& fleet) {
+    for (size_t m = 0; m < demand.models(); ++m) {
+      if (!demand.guaranteed[m]) continue;
+      ASSERT_EQ(fleet.models[m].homes.size() == 1, true) << "minute " << minute;
+      const auto& card = fleet.cards[fleet.models[m].homes[0].card];
+      ASSERT_TRUE(card.guaranteed);
+      ASSERT_LE(card.load, 1 + 1e-6);
+    }
+  };
+  auto run = RunLoad(demand, "snug", 42, options);
+  ASSERT_TRUE(run.ok());
+  EXPECT_EQ(run->unplaced, 0u);
 }
 
 TEST(SimulateTest, MemoryIsNeverExceededAndEveryModelIsServedEveryMinute) {
   Demand demand = SmallDemand(1);
   LoadOptions options;
+  options.scale_in = true;
   options.card_memory_gb = 6;
   options.fail_minute = 300;
   size_t minutes = 0, unserved = 0;
@@ -263,6 +296,10 @@ TEST(SimulateTest, CommandLine) {
   EXPECT_EQ(Main({"cards", "--pods", series.c_str(), "--policy", "snug"}), 1);  // not a list of pods
   EXPECT_EQ(Main({"cards", "--pods", dir.c_str(), "--policy", "snug"}), 1);
   EXPECT_EQ(Main({"load", "--series", series.c_str(), "--policy", "snug", "--card-capacity", "2"}), 2);
+  EXPECT_EQ(Main({"queue", "--series", series.c_str(), "--policy", "snug", "--seeds", "1", "--train-days",
+                  "1", "--scale-in", "--no-repack", "--guaranteed", "0.2", "--fail-minute", "60"}),
+            0);
+  EXPECT_EQ(Main({"load", "--series", series.c_str(), "--policy", "snug", "--guaranteed", "2"}), 2);
   EXPECT_EQ(Main({"load", "--series", "/nowhere", "--policy", "snug"}), 1);
   EXPECT_EQ(Main({"load", "--series", series.c_str(), "--policy", "snug", "--train-days", "2"}), 1);
   EXPECT_EQ(Main({"fly"}), 2);
