@@ -23,6 +23,10 @@ torch: setup ## LibTorch for the torch engine (550 MB to download); the next bui
 	@tools/setup/venvs.sh torch
 	@cmake --preset $(notdir $(BUILD)) > build/logs/configure.log 2>&1
 
+onnxruntime: setup ## ONNX Runtime for its engine (26 MB to download, wants Go); the next build makes the engine
+	@tools/setup/onnxruntime.sh
+	@cmake --preset $(notdir $(BUILD)) > build/logs/configure.log 2>&1
+
 $(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json $(wildcard cmake/*.cmake) | setup
 	@echo "[build] configuring (log: build/logs/configure.log)"
 	@mkdir -p build/logs
@@ -74,4 +78,4 @@ install: build ## programs and plug-ins to PREFIX (default /usr/local)
 clean: stop ## removes build/
 	@rm -rf build
 
-.PHONY: help setup torch models build demo stop test test-fast asan tsan bench bench-peers format tidy format-check install clean
+.PHONY: help setup torch onnxruntime models build demo stop test test-fast asan tsan bench bench-peers format tidy format-check install clean

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Makes the Python environments of the build, each from a list of exact versions and hashes (requirements/NAME.txt):
 #
-#   tools/setup/venvs.sh [NAME ...]      runtime, python, convert, test; all four without a name, torch and peer-* only by name
+#   tools/setup/venvs.sh [NAME ...]      runtime, python, convert, test; all four without a name, others only by name
 #
 #   build/venv/runtime   libraries that the engines link to, and Envoy
 #   build/venv/python    what Python models run with: numpy
 #   build/venv/convert   model converters; uses runtime's packages too
 #   build/venv/test      client libraries and pytest for the system tests
 #   build/venv/torch     LibTorch, for the torch engine (550 MB to download)
+#   build/venv/onnxruntime   ONNX Runtime, for its engine; onnxruntime.sh calls this and adds the headers
 #   build/venv/peer-*    other model servers, for benchmarks (60-130 MB to download, each)
 #
 # SNUG_VENVS: another folder than build/venv.
@@ -48,7 +49,7 @@ link_runtime() {
 
 make_venv() {
   local name=$1 dir=$venvs/$1 stamp=$venvs/$1/snug.stamp
-  [ -f "$here/requirements/$name.txt" ] || fail "no environment is called $name: runtime, python, convert, test, torch or peer-..."
+  [ -f "$here/requirements/$name.txt" ] || fail "no environment is called $name: runtime, python, convert, test, torch, onnxruntime or peer-..."
   [ "$name" != convert ] || make_venv runtime
   [ "$(cat "$stamp" 2>/dev/null)" != "$(key "$name")" ] || return 0
   say "python environment $name: making ${dir#"$root"/}"

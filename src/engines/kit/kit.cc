@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -187,6 +188,32 @@ size_t ElementBytes(snug_dtype dtype) {
 
 bool IsStatic(const std::vector<int64_t>& dims) {
   return std::all_of(dims.begin(), dims.end(), [](int64_t dim) { return dim >= 0; });
+}
+
+std::vector<std::string> FilesWith(const std::string& directory,
+                                   std::initializer_list<std::string_view> extensions) {
+  std::vector<std::string> found;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, ignored)) {
+    const std::string extension = entry.path().extension().string();
+    if (std::find(extensions.begin(), extensions.end(), extension) != extensions.end())
+      found.push_back(entry.path().string());
+  }
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+std::string OneFile(const std::string& directory, std::initializer_list<std::string_view> extensions,
+                    const std::string& preferred) {
+  const std::vector<std::string> found = FilesWith(directory, extensions);
+  const std::string best = (std::filesystem::path(directory) / preferred).string();
+  if (std::find(found.begin(), found.end(), best) != found.end()) return best;
+  if (found.size() == 1) return found[0];
+  std::string kinds;
+  for (std::string_view extension : extensions) kinds.append(kinds.empty() ? "" : " or ").append(extension);
+  throw Failure(SNUG_INVALID_ARGUMENT,
+                directory + (found.empty() ? " holds no " : " holds several ") + kinds +
+                    (found.empty() ? " file: expected " : " files: call one of them ") + preferred);
 }
 
 uint64_t PrivateBytes() {

@@ -111,6 +111,13 @@ snug_dtype DTypeOfName(std::string_view name);
 size_t ElementBytes(snug_dtype dtype);
 // Whether all dimensions are known.
 bool IsStatic(const std::vector<int64_t>& dims);
+// Files of a directory with one of these extensions (".onnx"), as sorted paths.
+std::vector<std::string> FilesWith(const std::string& directory,
+                                   std::initializer_list<std::string_view> extensions);
+// The one of them, or the one called `preferred`. Throws Failure(INVALID_ARGUMENT) when there is none, or
+// several.
+std::string OneFile(const std::string& directory, std::initializer_list<std::string_view> extensions,
+                    const std::string& preferred);
 // The process's memory that is its own (not files'), to be taken before and after a load. 0 when it cannot be
 // read.
 uint64_t PrivateBytes();
