@@ -3,15 +3,22 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
+#include <atomic>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 namespace snug::log {
 namespace {
 
+constexpr unsigned Bit(Level level) {
+  return 1u << static_cast<unsigned>(level);
+}
+
 struct State {
   std::shared_ptr<spdlog::logger> logger = spdlog::stderr_logger_mt("snug");
-  Format format = Format::kText;
+  std::string program;
+  std::atomic<Format> format{Format::kText};
+  std::atomic<unsigned> levels{Bit(Level::kInfo) | Bit(Level::kWarning) | Bit(Level::kError)};
 };
 
 State& TheState() {
@@ -54,18 +61,42 @@ std::string JsonFields(std::string_view message, Fields fields) {
   return text.substr(1);  // the opening brace is in the pattern, before the time
 }
 
+std::string Pattern(Format format, const std::string& program) {
+  switch (format) {
+    case Format::kJson:
+      return fmt::format(R"({{"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","program":"{}","pid":%P,%v)",
+                         program);
+    case Format::kIsoText:
+      return fmt::format("%Y-%m-%dT%H:%M:%S.%e%z %L {}[%P] %v", program);
+    case Format::kText:
+      break;
+  }
+  return fmt::format("%H:%M:%S.%e %L {}[%P] %v", program);
+}
+
 }  // namespace
 
 void Init(std::string_view program, Level level, Format format) {
   State& state = TheState();
-  state.format = format;
-  state.logger->set_level(ToSpdlog(level));
-  state.logger->set_pattern(
-      format == Format::kJson
-          ? fmt::format(R"({{"time":"%Y-%m-%dT%H:%M:%S.%e%z","level":"%l","program":"{}","pid":%P,%v)",
-                        program)
-          : fmt::format("%H:%M:%S.%e %L {}[%P] %v", program));
+  state.program = program;
   state.logger->flush_on(spdlog::level::debug);
+  Change({level <= Level::kDebug, level <= Level::kInfo, level <= Level::kWarning, true, format});
+}
+
+Settings CurrentSettings() {
+  const State& state = TheState();
+  const unsigned levels = state.levels;
+  auto has = [levels](Level level) { return (levels & Bit(level)) != 0; };
+  return {has(Level::kDebug), has(Level::kInfo), has(Level::kWarning), has(Level::kError), state.format};
+}
+
+void Change(const Settings& settings) {
+  State& state = TheState();
+  state.levels = (settings.debug ? Bit(Level::kDebug) : 0) | (settings.info ? Bit(Level::kInfo) : 0) |
+                 (settings.warning ? Bit(Level::kWarning) : 0) | (settings.error ? Bit(Level::kError) : 0);
+  state.format = settings.format;
+  state.logger->set_level(spdlog::level::debug);  // what is written is decided here
+  state.logger->set_pattern(Pattern(settings.format, state.program));
 }
 
 Level LevelFromName(std::string_view name) {
@@ -77,10 +108,9 @@ Level LevelFromName(std::string_view name) {
 
 void Write(Level level, std::string_view message, Fields fields) {
   State& state = TheState();
-  auto spd_level = ToSpdlog(level);
-  if (!state.logger->should_log(spd_level)) return;
+  if ((state.levels & Bit(level)) == 0) return;
   std::string line = state.format == Format::kJson ? JsonFields(message, fields) : TextLine(message, fields);
-  state.logger->log(spd_level, "{}", line);
+  state.logger->log(ToSpdlog(level), "{}", line);
 }
 
 }  // namespace snug::log

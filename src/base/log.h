@@ -14,7 +14,7 @@
 namespace snug::log {
 
 enum class Level { kDebug, kInfo, kWarning, kError };
-enum class Format { kText, kJson };
+enum class Format { kText, kIsoText, kJson };  // kIsoText: as kText, with date and zone
 
 using Field = std::pair<std::string_view, std::string>;
 using Fields = std::initializer_list<Field>;
@@ -23,6 +23,16 @@ using Fields = std::initializer_list<Field>;
 void Init(std::string_view program, Level level = Level::kInfo, Format format = Format::kText);
 // "debug", "info", "warning", "error"; info for anything else.
 Level LevelFromName(std::string_view name);
+
+// What is written at the moment. Each level is a switch of its own.
+struct Settings {
+  bool debug = false, info = true, warning = true, error = true;
+  Format format = Format::kText;
+
+  bool operator==(const Settings&) const = default;
+};
+Settings CurrentSettings();
+void Change(const Settings& settings);
 
 void Write(Level level, std::string_view message, Fields fields = {});
 inline void Debug(std::string_view message, Fields fields = {}) {
