@@ -20,6 +20,9 @@ inline constexpr int kOptionNodesMax = 4096;  // values in them, aliases expande
 // A version that holds a file of this name is still being written: it is not there yet.
 inline constexpr const char* kIncompleteMarker = ".incomplete";
 
+inline constexpr size_t kInlineFilesMax = 256;  // sent with one load call
+inline constexpr size_t kInlineDepthMax = 8;    // of their paths
+
 inline constexpr int kThreadsMax = 256;
 inline constexpr int kInstancesMax = 64;
 inline constexpr int kQueueLimitMax = 65536;

@@ -139,15 +139,20 @@ Result<ModelEntry> ReadModel(const std::string& root, const std::string& name) {
   return ReadModelAt(resolved, name);
 }
 
+Result<std::vector<std::string>> ModelNames(const std::string& root) {
+  SNUG_ASSIGN_OR_RETURN(std::vector<std::string> names, os::ListDir(root));
+  std::erase_if(
+      names, [&](const std::string& name) { return name[0] == '.' || !os::IsDirectory(root + "/" + name); });
+  if (names.size() > kModelsMax)
+    return Error(Code::kResourceExhausted, "{}: more than {} models", root, kModelsMax);
+  return names;
+}
+
 Result<ScanResult> Scan(const std::string& root) {
   SNUG_ASSIGN_OR_RETURN(std::string resolved, Resolve(root));
-  SNUG_ASSIGN_OR_RETURN(std::vector<std::string> names, os::ListDir(resolved));
+  SNUG_ASSIGN_OR_RETURN(const std::vector<std::string> names, ModelNames(resolved));
   ScanResult result;
   for (const std::string& name : names) {
-    if (name[0] == '.' || !os::IsDirectory(resolved + "/" + name)) continue;
-    if (result.models.size() + result.broken.size() >= kModelsMax) {
-      return Error(Code::kResourceExhausted, "{}: more than {} models", root, kModelsMax);
-    }
     auto model = ReadModelAt(resolved, name);
     if (model.ok())
       result.models.push_back(std::move(model).value());

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +29,7 @@ struct ModelEntry {
   std::string directory;  // absolute
   ModelConfig config;
   std::map<int64_t, ModelVersion> versions;  // ascending
+  std::shared_ptr<const void> keeper;  // of a directory that is this entry's own; null: the repository's
 };
 
 // 1-128 characters of [A-Za-z0-9._-], not beginning with '.' or '-': safe in paths, URLs, metrics and cluster
@@ -41,6 +43,9 @@ Result<int64_t> ParseVersion(std::string_view text);
 Result<std::map<int64_t, ModelVersion>> ReadVersions(const std::string& directory);
 // Reads models/NAME. NOT_FOUND when there is no such directory or it holds no version.
 Result<ModelEntry> ReadModel(const std::string& root, const std::string& name);
+
+// Names of directories that may be models, sorted; nothing of them is read.
+Result<std::vector<std::string>> ModelNames(const std::string& root);
 
 struct ScanResult {
   std::vector<ModelEntry> models;        // sorted by name

@@ -163,6 +163,7 @@ Servable::Parts CommonParts(const LoadContext& context, const repository::ModelE
   parts.name = entry.name;
   parts.version = version;
   parts.config = entry.config;
+  parts.files = entry.keeper;
   parts.stats = std::move(stats);
   parts.clock = &context.clock;
   parts.slow = context.slow;

@@ -62,11 +62,30 @@ void ModelManager::LoadAll(Done done) {
   });
 }
 
+Result<repository::ModelEntry> ModelManager::ReadEntry(const std::string& model,
+                                                       const LoadOverride& changes) const {
+  // Triton's clients look for these words.
+  auto entry = changes.files.empty() ? repository::ReadModel(options_.root, model)
+                                     : repository::ReadInlineModel(options_.inline_dir, model, changes.files);
+  if (!entry.ok())
+    return entry.status().Annotate(
+        fmt::format("failed to load '{}', failed to poll from model repository", model));
+  if (changes.configure) {
+    Status changed = changes.configure(entry->config);
+    if (!changed.ok()) return changed.Annotate(fmt::format("failed to load '{}'", model));
+  }
+  return entry;
+}
+
 void ModelManager::Load(std::string model, std::string version, bool wait, Done done) {
-  control_.Post([this, model = std::move(model), version = std::move(version), wait, done = std::move(done)] {
-    Status name = repository::CheckModelName(model);
-    if (!name.ok()) return done(name);
-    auto entry = repository::ReadModel(options_.root, model);
+  LoadChanged({}, std::move(model), std::move(version), wait, std::move(done));
+}
+
+void ModelManager::LoadChanged(LoadOverride changes, std::string model, std::string version, bool wait,
+                               Done done) {
+  control_.Post([this, model = std::move(model), version = std::move(version), wait, done = std::move(done),
+                 changes = std::move(changes)] {
+    auto entry = ReadEntry(model, changes);
     if (!entry.ok()) return done(entry.status());
     LoadBeside(*entry);
     if (version.empty()) {

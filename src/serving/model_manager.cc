@@ -184,8 +184,8 @@ void ModelManager::Predict(PredictRequest request, PredictCallback done) {
 Result<ModelDescription> ModelManager::Describe(std::string_view model, std::string_view version) const {
   SNUG_ASSIGN_OR_RETURN(const Found here, Find(model, version));
   const std::shared_ptr<Servable>& servable = here.servable;
-  ModelDescription description{
-      servable->name(), servable->version(), {}, servable->config(), servable->info()};
+  ModelDescription description{servable->name(),   servable->version(), {},
+                               servable->config(), servable->info(),    servable->batch_rows()};
   std::lock_guard lock(mutex_);
   auto found = models_.find(model);
   if (found == models_.end()) return description;
@@ -219,6 +219,16 @@ std::vector<VersionStatus> ModelManager::Index() const {
     }
   }
   return index;
+}
+
+std::vector<std::string> ModelManager::NotLoaded() const {
+  auto names = repository::ModelNames(options_.root);
+  if (!names.ok()) return {};
+  std::lock_guard lock(mutex_);
+  std::erase_if(*names, [&](const std::string& name) {
+    return models_.contains(name) || !repository::CheckModelName(name).ok();
+  });
+  return *std::move(names);
 }
 
 Result<std::vector<ModelManager::VersionNumbers>> ModelManager::Statistics(std::string_view name,

@@ -26,6 +26,7 @@
 #include "base/status.h"
 #include "engine/engine.h"
 #include "parsers/parser_host.h"
+#include "repository/inline_model.h"
 #include "repository/repository.h"
 #include "serving/model_limits.h"
 #include "serving/payload_sampler.h"
@@ -62,11 +63,19 @@ struct ModelDescription {
   std::vector<int64_t> versions;  // all READY ones
   repository::ModelConfig config;
   engine::ModelInfo info;
+  int64_t batch_rows = 1;  // that are executed together at most
+};
+
+// What a load brings with it, beside or instead of what lies in the repository.
+struct LoadOverride {
+  std::function<Status(repository::ModelConfig&)> configure;  // changes what model.yaml says; may be null
+  repository::InlineFiles files;                              // not empty: instead of the model's directory
 };
 
 struct ManagerOptions {
-  std::string root;       // the repository
-  std::string cache_dir;  // for engines; empty: none
+  std::string root;                 // the repository
+  std::string cache_dir;            // for engines; empty: none
+  std::string inline_dir = "/tmp";  // where files that come with a load are kept while they are in use
   size_t load_threads = 1;
   int cpu_threads = 0;  // the process's budget; a load that takes the models past it is logged. 0: not known
   const Clock* clock = &SystemClock();
@@ -100,6 +109,8 @@ class ModelManager {
   // anew. `done` when all is loaded, with the first failure; what is not wanted any more may still drain
   // then.
   void Align(repository::ModelEntry entry, std::set<int64_t> changed, Done done);
+  // The changes hold until the model's next load.
+  void LoadChanged(LoadOverride changes, std::string model, std::string version, bool wait, Done done);
   // NOT_FOUND when it is not here. wait: `done` when its memory is free; else as soon as draining has begun.
   void Unload(std::string model, std::string version, bool wait, Done done);
 
@@ -113,6 +124,8 @@ class ModelManager {
   // OK or why it is not ready.
   Status Ready(std::string_view model, std::string_view version) const;
   std::vector<VersionStatus> Index() const;  // sorted by name, version
+  // Names of models in the repository that have no version here, sorted. Lists its directory.
+  std::vector<std::string> NotLoaded() const;
   struct VersionNumbers {
     std::string name;
     int64_t version;
@@ -175,6 +188,7 @@ class ModelManager {
   Result<int64_t> FindVersion(const Model& model, std::string_view name, std::string_view version) const;
   Status NotReady(std::string_view name, int64_t version, const Version& entry) const;
 
+  Result<repository::ModelEntry> ReadEntry(const std::string& model, const LoadOverride& changes) const;
   VersionPlan Plan(const repository::ModelEntry& entry, const std::set<int64_t>& changed) const;
   void BeginAlign(repository::ModelEntry entry, const std::set<int64_t>& changed, bool wait, Done done);
   // `unload_first` goes before anything is loaded.

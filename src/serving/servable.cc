@@ -169,6 +169,7 @@ Servable::Servable(Parts parts)
     : name_(std::move(parts.name)),
       version_(parts.version),
       config_(std::move(parts.config)),
+      files_(std::move(parts.files)),
       model_(std::move(parts.model)),
       sequences_(std::move(parts.sequences)),
       info_(sequences_ ? sequences_->visible() : model_->info()),
@@ -186,6 +187,7 @@ Servable::Servable(Parts parts)
       payloads_(static_cast<size_t>(config_.queue_limit)),
       executions_(MakeQueue(parts.batching)),
       counts_batches_(parts.batching.queue),
+      batch_rows_(parts.batching.policy.rows_max),
       batching_note_(sequences_ ? sequences_->Note() : std::move(parts.batching.note)) {
   stats_->memory_bytes = info_.memory_bytes;
   stats_->Hold(info_.memory_bytes);
@@ -377,6 +379,8 @@ Result<std::vector<Tensor>> Servable::ExecuteOnce(engine::Instance& instance,
   auto outputs = instance.Execute(inputs, wanted);
   const Duration took = clock_.Now() - begun;
   CountExecution(instance, took, ThreadCpuTime() - cpu_before);
+  const bool has_rows = info_.batch_is_free && !inputs.empty() && !inputs[0].shape.empty();
+  stats_->batch_times.Observe(has_rows ? static_cast<uint64_t>(inputs[0].shape[0]) : 1, Nanoseconds(took));
   typical_compute_ns_.store(StepTowards(typical_compute_ns_.load(std::memory_order_relaxed), took),
                             std::memory_order_relaxed);
   return outputs;

@@ -59,6 +59,7 @@ class Servable {
     std::string name;
     int64_t version = 0;
     repository::ModelConfig config;
+    std::shared_ptr<const void> files;  // keeps the model's directory where it has one of its own
     std::unique_ptr<engine::Model> model;
     std::vector<std::unique_ptr<engine::Instance>> instances;
     std::unique_ptr<parsers::Parser> parser;                      // null: tensor requests only
@@ -108,6 +109,8 @@ class Servable {
   ResponseCache::Size cache_size() const;
   // A request that the model's limits refused.
   void CountLimited(TimePoint arrival);
+  // Rows that are executed together at most; 1: requests are not joined.
+  int64_t batch_rows() const { return batch_rows_; }
   // How its requests are batched, or why not; empty: nothing to tell.
   const std::string& batching_note() const { return batching_note_; }
   // Null: it is no pipeline.
@@ -169,6 +172,7 @@ class Servable {
   const std::string name_;
   const int64_t version_;
   const repository::ModelConfig config_;
+  const std::shared_ptr<const void> files_;  // an engine's process that starts anew reads them again
   std::unique_ptr<engine::Model> model_;
   const std::optional<SequencePlan> sequences_;
   const engine::ModelInfo info_;  // as clients see it
@@ -186,6 +190,7 @@ class Servable {
   WorkQueue payloads_;                          // to be parsed
   const std::unique_ptr<JobQueue> executions_;  // for the instances
   const bool counts_batches_;
+  const int64_t batch_rows_;
   const std::string batching_note_;
   std::vector<std::thread> parse_threads_;
   std::vector<std::thread> instance_threads_;

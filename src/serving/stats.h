@@ -4,6 +4,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 #include "base/metrics.h"
 #include "base/status.h"
@@ -34,6 +35,40 @@ struct InstanceStats {
   Counter compute_ns;
 };
 
+// Executions by the rows that they were called with, padding included. What is beyond the first kSizesMax
+// different sizes is not counted.
+class BatchTimes {
+ public:
+  static constexpr size_t kSizesMax = 64;
+  struct Row {
+    uint64_t rows, executions, compute_ns;
+  };
+  void Observe(uint64_t rows, uint64_t compute_ns) {
+    for (Entry& entry : entries_) {
+      uint64_t own = entry.rows.load(std::memory_order_relaxed);
+      if (own == 0 && entry.rows.compare_exchange_strong(own, rows)) own = rows;
+      if (own != rows) continue;
+      entry.executions.Add();
+      entry.compute_ns.Add(compute_ns);
+      return;
+    }
+  }
+  std::vector<Row> Rows() const {  // in the order in which sizes came up
+    std::vector<Row> rows;
+    for (const Entry& entry : entries_) {
+      if (entry.rows != 0) rows.push_back({entry.rows, entry.executions.value(), entry.compute_ns.value()});
+    }
+    return rows;
+  }
+
+ private:
+  struct Entry {
+    std::atomic<uint64_t> rows{0};  // 0: free
+    Counter executions, compute_ns;
+  };
+  std::array<Entry, kSizesMax> entries_;
+};
+
 struct VersionStats {
   static constexpr size_t kInstancesMax = 64;  // as model.yaml allows
 
@@ -48,6 +83,7 @@ struct VersionStats {
   Counter executions;
   Counter inferences;  // items: the first dimension of the first input where the batch is free, else 1 each
   Counter retries;     // executions repeated because the engine's process had died
+  BatchTimes batch_times;
   RowsHistogram batch_rows;  // only of a model that is batched, without padding
   Counter padding_rows;
   Counter batches_split;  // that failed as a whole, and were executed one by one
