@@ -10,8 +10,22 @@ namespace snug::server {
 Status CheckControl(const Core& core) {
   if (core.explicit_control) return {};
   return FailedPrecondition(
-      "explicit model load / unload is not allowed: this server loads its whole repository at "
-      "start; start it with --control explicit to load and unload by calls");
+      "explicit model load / unload is not allowed if polling is enabled, or the repository is loaded at "
+      "start as here; start the server with --control explicit to load and unload by calls");
+}
+
+std::vector<serving::VersionStatus> RepositoryIndex(const Core& core, bool only_ready) {
+  auto index = core.models.Index();
+  if (only_ready) {
+    std::erase_if(index, [](const auto& status) { return status.state != serving::State::kReady; });
+  } else if (core.explicit_control) {
+    for (std::string& name : core.models.NotLoaded()) {
+      serving::VersionStatus& status = index.emplace_back();
+      status.name = std::move(name);
+      status.reason = "not loaded";
+    }
+  }
+  return index;
 }
 
 TimePoint WithTimeout(TimePoint deadline, TimePoint arrival, int64_t timeout_us) {

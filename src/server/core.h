@@ -6,17 +6,28 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "net/http_server.h"
+#include "server/shared_memory.h"
 #include "serving/model_manager.h"
 
 namespace snug::server {
 
 inline constexpr const char* kServerName = "snug";
 inline constexpr const char* kServerVersion = SNUG_VERSION;
-inline constexpr const char* kExtensions[] = {"binary_tensor_data", "sequence", "model_repository",
-                                              "model_configuration", "statistics"};
+// Of KServe v2, by Triton's names.
+inline constexpr const char* kExtensions[] = {"model_repository",
+                                              "model_repository(unload_dependents)",
+                                              "schedule_policy",
+                                              "model_configuration",
+                                              "classification",
+                                              "sequence",
+                                              "system_shared_memory",
+                                              "binary_tensor_data",
+                                              "parameters",
+                                              "statistics"};
 // Longest parameters.timeout that is honoured; more is no limit at all.
 constexpr int64_t kTimeoutUsMax = int64_t{86'400} * 1'000'000;
 
@@ -29,12 +40,16 @@ struct Core {
   std::atomic<bool> draining = false;
   // TensorFlow Serving's ReloadConfig: a serialised ModelServerConfig. Empty: models come from a repository.
   std::function<void(std::string, serving::ModelManager::Done)> reload_config = {};
+  std::string server_name = kServerName;  // in the server's metadata
+  SharedRegions shared_memory = SharedRegions();
 
   bool Ready() const { return loaded && !draining; }
 };
 
 // FAILED_PRECONDITION unless models are loaded by calls.
 Status CheckControl(const Core& core);
+// The repository index: what is loaded, and the models that may be (version 0) where that is done by calls.
+std::vector<serving::VersionStatus> RepositoryIndex(const Core& core, bool only_ready);
 
 // The request's deadline when its parameter "timeout" (microseconds, 0: none) is counted from its arrival.
 TimePoint WithTimeout(TimePoint deadline, TimePoint arrival, int64_t timeout_us);

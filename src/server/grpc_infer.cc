@@ -91,13 +91,13 @@ constexpr const char* kWantsFinalResponse = "triton_enable_empty_final_response"
 constexpr const char* kIsFinalResponse = "triton_final_response";
 
 grpc::ByteBuffer EncodeAnswer(const std::string& id, const serving::InferResponse& response,
-                              bool says_final = false) {
+                              const std::vector<SharedPlace>& placed, bool says_final = false) {
   inference::ModelInferResponse head;
   if (says_final) (*head.mutable_parameters())[kIsFinalResponse].set_bool_param(true);
   head.set_model_name(response.model);
   head.set_model_version(std::to_string(response.version));
   head.set_id(id);
-  DescribeOutputs(response.outputs, head);
+  DescribeOutputs(response.outputs, placed, head);
   AnswerWriter writer(head);
   for (const Tensor& output : response.outputs) writer.Add(output);
   return writer.Take();
@@ -137,18 +137,40 @@ Status ReadSequence(const inference::ModelInferRequest& message, serving::Sequen
   return {};
 }
 
+// A request's message, and what it asks for besides tensors in it. The latter is only made where it is
+// needed.
+struct OipRequest {
+  std::shared_ptr<inference::ModelInferRequest> message = NewRequest();
+  std::shared_ptr<InferExtras> extras;  // null: nothing
+};
+
 // `request` has the call's deadline, arrival and flag.
-Status Translate(const std::shared_ptr<inference::ModelInferRequest>& message,
-                 serving::InferRequest& request) {
+Status Translate(const Core& core, OipRequest& oip, serving::InferRequest& request) {
+  const auto& message = oip.message;
   request.model = message->model_name();
   request.version = message->model_version();
   request.deadline = WithTimeout(request.deadline, request.arrival, WholeParameter(*message, "timeout"));
   request.priority = PriorityOf(WholeParameter(*message, "priority"));
   SNUG_RETURN_IF_ERROR(ReadSequence(*message, request.sequence));
   request.answer_here = true;
-  SNUG_ASSIGN_OR_RETURN(request.inputs, OipInputs(message));
-  SNUG_ASSIGN_OR_RETURN(request.outputs, OipOutputs(*message));
+  InferExtras extras;
+  SNUG_ASSIGN_OR_RETURN(request.inputs, OipInputs(message, extras));
+  SNUG_ASSIGN_OR_RETURN(request.outputs, OipOutputs(*message, extras));
+  if (!extras.inputs.empty())
+    SNUG_RETURN_IF_ERROR(ReadSharedInputs(core.shared_memory, extras, request.inputs));
+  if (!extras.outputs.empty()) oip.extras = std::make_shared<InferExtras>(std::move(extras));
   return {};
+}
+
+// The answer's bytes, classes and shared memory included.
+Result<grpc::ByteBuffer> Finish(const Core& core, const OipRequest& oip,
+                                Result<serving::InferResponse> result, bool says_final = false) {
+  if (!result.ok()) return result.status();
+  std::vector<SharedPlace> placed;
+  if (oip.extras) {
+    SNUG_ASSIGN_OR_RETURN(placed, FinishOutputs(core, *oip.extras, *result));
+  }
+  return EncodeAnswer(oip.message->id(), *result, placed, says_final);
 }
 
 // ModelStreamInferResponse.infer_response around an answer's bytes.
@@ -191,33 +213,35 @@ grpc::ByteBuffer EncodePrediction(serving::PredictResponse response) {
 }  // namespace
 
 void GrpcModelInfer(Core& core, GrpcCall& call) {
-  auto message = NewRequest();
-  Status status = ParseMessage(call.request(), message.get());
+  OipRequest oip;
+  Status status = ParseMessage(call.request(), oip.message.get());
   serving::InferRequest request;
   request.arrival = call.arrival();
   request.deadline = call.deadline();
   request.cancelled = call.cancelled();
-  if (status.ok()) status = Translate(message, request);
+  if (status.ok()) status = Translate(core, oip, request);
   if (!status.ok()) return call.Fail(status);
-  core.models.Infer(std::move(request), [&call, id = message->id()](Result<serving::InferResponse> result) {
-    if (!result.ok()) return call.Fail(result.status());
-    call.Finish(EncodeAnswer(id, *result));
-  });
+  core.models.Infer(std::move(request),
+                    [&core, &call, oip = std::move(oip)](Result<serving::InferResponse> result) {
+                      auto answer = Finish(core, oip, std::move(result));
+                      if (!answer.ok()) return call.Fail(answer.status());
+                      call.Finish(*answer);
+                    });
 }
 
 void GrpcStreamedInfer(Core& core, grpc::ByteBuffer& bytes, serving::RequestHead head,
                        std::function<void(grpc::ByteBuffer)> answer) {
-  auto message = NewRequest();
+  OipRequest oip;
   serving::InferRequest request;
   static_cast<serving::RequestHead&>(request) = std::move(head);
-  Status status = ParseMessage(bytes, message.get());
-  if (status.ok()) status = Translate(message, request);
-  if (!status.ok()) return answer(StreamError(*message, status));
-  core.models.Infer(std::move(request),
-                    [message, answer = std::move(answer)](Result<serving::InferResponse> result) {
-                      if (!result.ok()) return answer(StreamError(*message, result.status()));
-                      answer(StreamAnswer(EncodeAnswer(message->id(), *result, WantsFinal(*message))));
-                    });
+  Status status = ParseMessage(bytes, oip.message.get());
+  if (status.ok()) status = Translate(core, oip, request);
+  if (!status.ok()) return answer(StreamError(*oip.message, status));
+  core.models.Infer(std::move(request), [&core, oip = std::move(oip),
+                                         answer = std::move(answer)](Result<serving::InferResponse> result) {
+    auto finished = Finish(core, oip, std::move(result), WantsFinal(*oip.message));
+    answer(finished.ok() ? StreamAnswer(*std::move(finished)) : StreamError(*oip.message, finished.status()));
+  });
 }
 
 void GrpcPredict(Core& core, GrpcCall& call) {

@@ -5,8 +5,10 @@
 #include <memory>
 #include <string>
 
-#include "server/rest_documents.h"
+#include "server/repository_call.h"
 #include "server/rest_infer.h"
+#include "server/rest_shared_memory.h"
+#include "server/triton_config.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace snug;
@@ -26,5 +28,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     (void)server::EncodeInfer(*request, std::move(response));
   }
   (void)server::ParseRepositoryCall(*body);
+  repository::ModelConfig config;
+  (void)server::ApplyTritonConfig(*body, "m", config);
+  server::SharedRegions regions;
+  (void)server::RegisterFromJson(regions, "r", *body);
   return 0;
 }

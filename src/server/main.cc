@@ -58,6 +58,11 @@ Threads SplitThreads(const ServerOptions& options, const os::CpuBudget& budget) 
   return threads;
 }
 
+std::string TemporaryDir() {
+  const char* directory = getenv("TMPDIR");
+  return directory != nullptr ? directory : "/tmp";
+}
+
 std::string DirName(const std::string& path) {
   return path.substr(0, path.rfind('/'));
 }
@@ -221,6 +226,7 @@ int Serve(const ServerOptions& options, const TfsOptions* tfs) {
   serving::ManagerOptions manager;
   manager.root = options.models;
   manager.cache_dir = options.cache_dir;
+  manager.inline_dir = TemporaryDir();
   manager.load_threads = static_cast<size_t>(threads.load);
   manager.cpu_threads = threads.all;
   manager.load_retries_max = options.load_retries;
@@ -230,6 +236,8 @@ int Serve(const ServerOptions& options, const TfsOptions* tfs) {
   manager.payloads = payloads.get();
   auto models = std::make_unique<serving::ModelManager>(manager, *engines, *parsers);
   Core core{*models, options.server_id, options.control == Control::kExplicit};
+  core.server_name = options.server_name;
+  if (options.client_shared_memory) core.shared_memory.Allow(options.message_mib_max << 20);
   auto grpc = StartGrpc(options, threads, budget, core);
   if (!grpc.ok()) return Fail(grpc.status());
   auto rest = StartRest(options, threads, core);

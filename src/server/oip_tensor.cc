@@ -1,5 +1,6 @@
 #include "server/oip_tensor.h"
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 
@@ -109,10 +110,6 @@ Status CheckInput(const InputTensor& input) {
     return InvalidArgument("input \"{}\": {} dimensions, at most {} are possible", input.name(),
                            input.shape_size(), kRankMax);
   }
-  if (input.parameters().count("shared_memory_region") > 0) {
-    return InvalidArgument(
-        "input \"{}\": shared memory is not supported, send the tensor in raw_input_contents", input.name());
-  }
   return {};
 }
 
@@ -121,24 +118,54 @@ Buffer BorrowRaw(const std::shared_ptr<inference::ModelInferRequest>& request, i
   return Buffer::Borrow(raw->data(), raw->size(), request);
 }
 
-Status CheckRawCount(const inference::ModelInferRequest& request) {
-  if (request.raw_input_contents_size() == 0 || request.raw_input_contents_size() == request.inputs_size())
-    return {};
+Status CheckRawCount(const inference::ModelInferRequest& request, int in_message) {
+  const int raw = request.raw_input_contents_size();
+  if (raw == 0 || raw == in_message) return {};
   return InvalidArgument(
-      "{} inputs, but {} raw_input_contents: each input needs one, in the same order, or none and "
+      "{} inputs{}, but {} raw_input_contents: each input needs one, in the same order, or none and "
       "all have contents",
-      request.inputs_size(), request.raw_input_contents_size());
+      in_message, in_message == request.inputs_size() ? "" : " besides those in shared memory", raw);
+}
+
+// A tensor's parameters about shared memory.
+template <typename Tensor>
+Result<std::optional<SharedPlace>> PlaceOf(const Tensor& tensor) {
+  SharedParameters shared;
+  for (const auto& [key, value] : tensor.parameters()) {
+    if (key == "shared_memory_region") shared.region = value.string_param();
+    if (key == "shared_memory_offset") shared.offset = value.int64_param();
+    if (key == "shared_memory_byte_size") shared.bytes = value.int64_param();
+  }
+  return shared.Place(tensor.name());
+}
+
+Status NotePlaces(const inference::ModelInferRequest& request, InferExtras& extras) {
+  for (int i = 0; i < request.inputs_size(); ++i) {
+    if (request.inputs(i).parameters().empty()) continue;
+    SNUG_ASSIGN_OR_RETURN(std::optional<SharedPlace> place, PlaceOf(request.inputs(i)));
+    if (place) extras.inputs.emplace_back(static_cast<size_t>(i), *std::move(place));
+  }
+  return {};
+}
+
+bool IsShared(const InferExtras& extras, int input) {
+  return std::any_of(extras.inputs.begin(), extras.inputs.end(),
+                     [&](const auto& shared) { return shared.first == static_cast<size_t>(input); });
 }
 
 }  // namespace
 
-Result<std::vector<Tensor>> OipInputs(const std::shared_ptr<inference::ModelInferRequest>& request) {
+Result<std::vector<Tensor>> OipInputs(const std::shared_ptr<inference::ModelInferRequest>& request,
+                                      InferExtras& extras) {
   if (static_cast<size_t>(request->inputs_size()) > kTensorsMax) {
     return InvalidArgument("{} inputs, at most {} are possible", request->inputs_size(), kTensorsMax);
   }
-  SNUG_RETURN_IF_ERROR(CheckRawCount(*request));
+  SNUG_RETURN_IF_ERROR(NotePlaces(*request, extras));
+  SNUG_RETURN_IF_ERROR(
+      CheckRawCount(*request, request->inputs_size() - static_cast<int>(extras.inputs.size())));
   std::vector<Tensor> tensors;
   tensors.reserve(static_cast<size_t>(request->inputs_size()));
+  int raw = 0;
   for (int i = 0; i < request->inputs_size(); ++i) {
     const InputTensor& input = request->inputs(i);
     SNUG_RETURN_IF_ERROR(CheckInput(input));
@@ -146,42 +173,52 @@ Result<std::vector<Tensor>> OipInputs(const std::shared_ptr<inference::ModelInfe
     tensor.name = input.name();
     tensor.dtype = *DTypeFromName(input.datatype());
     tensor.shape.assign(input.shape().begin(), input.shape().end());
-    if (request->raw_input_contents_size() == 0) {
+    const bool shared = IsShared(extras, i);
+    if (request->raw_input_contents_size() == 0 && !shared) {
       SNUG_ASSIGN_OR_RETURN(tensor.buffer, TypedContents(input, tensor.dtype, tensor.shape));
     } else if (ContentsCount(input.contents()) > 0) {
-      return InvalidArgument(
-          "input \"{}\" has contents although the request has raw_input_contents: send one of them",
-          input.name());
-    } else {
-      tensor.buffer = BorrowRaw(request, i);
+      return InvalidArgument("input \"{}\" has contents although {}: send one of them", input.name(),
+                             shared ? "it is in shared memory" : "the request has raw_input_contents");
+    } else if (!shared) {
+      tensor.buffer = BorrowRaw(request, raw++);
     }
   }
   return tensors;
 }
 
-Result<std::vector<std::string>> OipOutputs(const inference::ModelInferRequest& request) {
+Result<std::vector<std::string>> OipOutputs(const inference::ModelInferRequest& request,
+                                            InferExtras& extras) {
+  if (static_cast<size_t>(request.outputs_size()) > kTensorsMax)
+    return InvalidArgument("{} outputs, at most {} are possible", request.outputs_size(), kTensorsMax);
   std::vector<std::string> names;
   for (const auto& output : request.outputs()) {
-    if (output.parameters().count("classification") > 0) {
-      return InvalidArgument(
-          "output \"{}\": the classification extension is not supported: leave it out and sort the "
-          "scores",
-          output.name());
-    }
-    if (output.parameters().count("shared_memory_region") > 0) {
-      return InvalidArgument("output \"{}\": shared memory is not supported", output.name());
-    }
     names.push_back(output.name());
+    if (output.parameters().empty()) continue;
+    OutputWish wish;
+    wish.name = output.name();
+    SNUG_ASSIGN_OR_RETURN(wish.place, PlaceOf(output));
+    if (auto classes = output.parameters().find("classification"); classes != output.parameters().end()) {
+      wish.classes = classes->second.int64_param();
+      SNUG_RETURN_IF_ERROR(CheckClasses(wish.name, wish.classes));
+    }
+    if (wish.classes > 0 || wish.place) extras.outputs.push_back(std::move(wish));
   }
   return names;
 }
 
-void DescribeOutputs(const std::vector<Tensor>& outputs, inference::ModelInferResponse& response) {
-  for (const Tensor& tensor : outputs) {
+void DescribeOutputs(const std::vector<Tensor>& outputs, const std::vector<SharedPlace>& placed,
+                     inference::ModelInferResponse& response) {
+  for (size_t i = 0; i < outputs.size(); ++i) {
     auto* output = response.add_outputs();
-    output->set_name(tensor.name);
-    output->set_datatype(std::string(DTypeName(tensor.dtype)));
-    output->mutable_shape()->Add(tensor.shape.begin(), tensor.shape.end());
+    output->set_name(outputs[i].name);
+    output->set_datatype(std::string(DTypeName(outputs[i].dtype)));
+    output->mutable_shape()->Add(outputs[i].shape.begin(), outputs[i].shape.end());
+    if (i >= placed.size() || placed[i].region.empty()) continue;
+    auto& parameters = *output->mutable_parameters();
+    parameters["shared_memory_region"].set_string_param(placed[i].region);
+    parameters["shared_memory_byte_size"].set_int64_param(static_cast<int64_t>(placed[i].bytes));
+    if (placed[i].offset > 0)
+      parameters["shared_memory_offset"].set_int64_param(static_cast<int64_t>(placed[i].offset));
   }
 }
 

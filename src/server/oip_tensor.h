@@ -8,17 +8,21 @@
 
 #include "base/status.h"
 #include "base/tensor.h"
+#include "server/infer_extras.h"
 
 namespace snug::server {
 
 // Inputs of a request; raw contents are borrowed from `request`, typed ones copied. INVALID_ARGUMENT names
-// the input and what was expected.
-Result<std::vector<Tensor>> OipInputs(const std::shared_ptr<inference::ModelInferRequest>& request);
+// the input and what was expected. Those in shared memory have no bytes yet and are noted in `extras`.
+Result<std::vector<Tensor>> OipInputs(const std::shared_ptr<inference::ModelInferRequest>& request,
+                                      InferExtras& extras);
 
-// What the request asks for; extensions that Snug has not are INVALID_ARGUMENT.
-Result<std::vector<std::string>> OipOutputs(const inference::ModelInferRequest& request);
+// Names of the outputs that the request asks for; what it wishes of them is noted in `extras`.
+Result<std::vector<std::string>> OipOutputs(const inference::ModelInferRequest& request, InferExtras& extras);
 
-// Writes names, datatypes and shapes of outputs; their bytes follow as raw_output_contents.
-void DescribeOutputs(const std::vector<Tensor>& outputs, inference::ModelInferResponse& response);
+// Writes names, datatypes and shapes of outputs; their bytes follow as raw_output_contents. `placed`: as
+// FinishOutputs gives it.
+void DescribeOutputs(const std::vector<Tensor>& outputs, const std::vector<SharedPlace>& placed,
+                     inference::ModelInferResponse& response);
 
 }  // namespace snug::server

@@ -9,15 +9,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace snug;
   auto request = std::make_shared<inference::ModelInferRequest>();
   if (!request->ParseFromArray(data, static_cast<int>(size))) return 0;
-  auto inputs = server::OipInputs(request);
+  server::InferExtras extras;
+  auto inputs = server::OipInputs(request, extras);
   if (!inputs.ok() && inputs.status().code() != Code::kInvalidArgument) std::abort();
-  (void)server::OipOutputs(*request);
+  (void)server::OipOutputs(*request, extras);
   if (!inputs.ok()) return 0;
   for (const Tensor& tensor : *inputs) {
     (void)CheckTensorBytes(tensor.name, tensor.dtype, tensor.shape, tensor.buffer.data(),
                            tensor.buffer.size());
   }
   inference::ModelInferResponse response;
-  server::DescribeOutputs(*inputs, response);
+  server::DescribeOutputs(*inputs, {}, response);
   return 0;
 }

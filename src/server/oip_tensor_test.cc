@@ -35,7 +35,8 @@ TEST(OipInputs, TypedContentsOfEachType) {
   m.Add("FP32", {1})->add_fp32_contents(1);
   m.Add("BYTES", {2})->add_bytes_contents("ab");
   m.request->mutable_inputs(4)->mutable_contents()->add_bytes_contents("");
-  auto inputs = OipInputs(m.request);
+  InferExtras extras;
+  auto inputs = OipInputs(m.request, extras);
   ASSERT_TRUE(inputs.ok()) << inputs.status().ToString();
   EXPECT_EQ(BytesOf((*inputs)[0]), std::string("\1\0", 2));
   EXPECT_EQ(BytesOf((*inputs)[1]), "\x80");
@@ -47,7 +48,8 @@ TEST(OipInputs, RawContentsAreBorrowed) {
   Message m;
   m.Add("FP32", {1000});
   m.request->add_raw_input_contents(std::string(4000, 'r'));
-  auto inputs = OipInputs(m.request);
+  InferExtras extras;
+  auto inputs = OipInputs(m.request, extras);
   ASSERT_TRUE(inputs.ok());
   EXPECT_EQ((*inputs)[0].buffer.data(), m.request->raw_input_contents(0).data());
 }
@@ -93,13 +95,14 @@ TEST(OipInputs, SaysWhatIsWrong) {
       {"FP32",
        {1},
        [](auto& r) { (*r.mutable_inputs(0)->mutable_parameters())["shared_memory_region"]; },
-       "shared memory is not supported"},
+       "shared memory needs the parameters"},
   };
   for (const auto& c : cases) {
     Message m;
     m.Add(c.dtype, c.shape);
     c.fill(*m.request);
-    Status status = OipInputs(m.request).status();
+    InferExtras extras;
+    Status status = OipInputs(m.request, extras).status();
     EXPECT_EQ(status.code(), Code::kInvalidArgument) << c.text;
     EXPECT_THAT(status.text(), HasSubstr(c.text));
   }

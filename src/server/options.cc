@@ -41,6 +41,9 @@ void AddPlaces(CLI::App& app, ServerOptions& o) {
                  "Where requests are kept that model.yaml's payload_log samples")
       ->type_name("DIR");
   app.add_option("--server-id", o.server_id, "Name in metrics and logs");
+  app.add_option("--server-name", o.server_name,
+                 "Name in the server's metadata, for clients that expect another one (\"triton\")")
+      ->capture_default_str();
 }
 
 void AddLimits(CLI::App& app, ServerOptions& o) {
@@ -58,6 +61,8 @@ void AddLimits(CLI::App& app, ServerOptions& o) {
   app.add_option("--message-mib-max", o.message_mib_max, "Largest request body or message, MiB")
       ->capture_default_str()
       ->check(CLI::Range(1, 2047));
+  app.add_flag("--client-shared-memory", o.client_shared_memory,
+               "Clients may register POSIX shared memory for their tensors (all that this process may open)");
   app.add_option("--connection-age-seconds", o.connection_age_seconds,
                  "gRPC connections are renewed after this, so that clients find new servers; 0: never")
       ->capture_default_str()

@@ -33,8 +33,10 @@ struct ServerOptions {
   std::string ready_file;
   std::string server_id;
   std::string payload_log_dir;  // empty: none
+  std::string server_name = "snug";
   double drain_seconds = 30;
   uint64_t message_mib_max = 64;
+  bool client_shared_memory = false;
   double connection_age_seconds = 0;
   double keepalive_seconds = 60;
   bool rest_enabled = true;

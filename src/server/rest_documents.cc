@@ -1,8 +1,7 @@
 #include "server/rest_documents.h"
 
-#include "server/core.h"
-#include "server/json_reader.h"
 #include "server/json_writer.h"
+#include "server/triton_config.h"
 
 namespace snug::server {
 namespace {
@@ -41,42 +40,30 @@ void WriteStatistics(JsonWriter& json, const serving::ModelManager::VersionNumbe
   WriteDuration(json, "compute_output", executions, stats.format_ns.value());
   WriteDuration(json, "cache_hit", stats.cache_hits.value(), stats.cache_hit_ns.value());
   WriteDuration(json, "cache_miss", stats.cache_misses.value(), stats.cache_miss_ns.value());
-  json.EndObject().Key("batch_stats").BeginArray().EndArray();
-  json.Key("memory_usage").BeginArray().EndArray().EndObject();
-}
-
-// "version" as a string or a number.
-void ReadVersion(JsonReader& json, std::string& version) {
-  int64_t number = 0;
-  if (json.Peek() == '"') {
-    json.String(version);
-  } else if (json.Int(number)) {
-    version = std::to_string(number);
+  json.EndObject().Key("response_stats").BeginObject().EndObject();
+  json.Key("batch_stats").BeginArray();
+  for (const serving::BatchTimes::Row& row : stats.batch_times.Rows()) {
+    json.BeginObject().Key("batch_size").Value(row.rows);
+    WriteDuration(json, "compute_input", row.executions, 0);
+    WriteDuration(json, "compute_infer", row.executions, row.compute_ns);
+    WriteDuration(json, "compute_output", row.executions, 0);
+    json.EndObject();
   }
-}
-
-void ReadParameters(JsonReader& json, RepositoryCall& call) {
-  std::string key;
-  for (json.BeginObject(); json.Key(key);) {
-    if (key == "version") {
-      ReadVersion(json, call.version);
-    } else if (key == "wait") {
-      json.Bool(call.wait);
-    } else if (key == "unload_dependents") {
-      json.Skip();  // there are none
-    } else {
-      json.Fail("unknown parameter \"" + key +
-                "\"; known are version and wait (files and configuration cannot be "
-                "sent with a load: put them into the repository)");
-    }
-  }
+  json.EndArray().Key("memory_usage").BeginArray().BeginObject().Key("type").Value("CPU");
+  json.Key("id")
+      .Value(0)
+      .Key("byte_size")
+      .Value(stats.memory_bytes.load())
+      .EndObject()
+      .EndArray()
+      .EndObject();
 }
 
 }  // namespace
 
-std::string ServerMetadataJson() {
+std::string ServerMetadataJson(const Core& core) {
   JsonWriter json;
-  json.BeginObject().Key("name").Value(kServerName).Key("version").Value(kServerVersion);
+  json.BeginObject().Key("name").Value(core.server_name).Key("version").Value(kServerVersion);
   json.Key("extensions").BeginArray();
   for (const char* extension : kExtensions) json.Value(extension);
   json.EndArray().EndObject();
@@ -109,26 +96,30 @@ void WriteSequences(JsonWriter& json, const repository::SequenceConfig& sequence
 }  // namespace
 
 std::string ModelConfigJson(const serving::ModelDescription& model) {
+  const TritonConfig config = TritonConfigOf(model);
   JsonWriter json;
   json.BeginObject().Key("name").Value(model.name).Key("platform").Value(PlatformName(model));
-  json.Key("backend").Value(model.config.engine).Key("max_batch_size").Value(0).Key("input");
-  WriteSpecs(json, model.info.inputs, "data_type", "TYPE_", "dims");
+  json.Key("backend").Value(model.config.engine).Key("max_batch_size").Value(config.max_batch_size);
+  // Of a model that is here, all versions are, or those that were asked for.
+  json.Key("version_policy").BeginObject().Key("all").BeginObject().EndObject().EndObject();
+  json.Key("input");
+  WriteSpecs(json, config.inputs, "data_type", "TYPE_", "dims");
   json.Key("output");
-  WriteSpecs(json, model.info.outputs, "data_type", "TYPE_", "dims");
+  WriteSpecs(json, config.outputs, "data_type", "TYPE_", "dims");
   WriteSequences(json, model.config.sequence);
-  json.Key("instance_group")
-      .BeginArray()
-      .BeginObject()
-      .Key("name")
-      .Value(model.name)
-      .Key("kind")
-      .Value("KIND_CPU");
-  json.Key("count").Value(model.config.instances).EndObject().EndArray();
+  json.Key("instance_group").BeginArray().BeginObject().Key("name").Value(model.name);
+  json.Key("kind").Value("KIND_CPU").Key("count").Value(model.config.instances);
+  json.Key("gpus").BeginArray().EndArray().EndObject().EndArray();
+  if (config.dynamic_batching) {
+    json.Key("dynamic_batching").BeginObject().Key("preferred_batch_size").BeginArray();
+    for (int64_t rows : config.preferred_batch_sizes) json.Value(rows);
+    json.EndArray().Key("max_queue_delay_microseconds").Value(model.config.batching.delay_us_max);
+    json.Key("priority_levels").Value(model.config.batching.priorities.size()).EndObject();
+  }
+  json.Key("model_transaction_policy").BeginObject().Key("decoupled").Value(false).EndObject();
   json.Key("parameters").BeginObject();
-  json.Key("description").BeginObject().Key("string_value").Value(model.info.description).EndObject();
-  json.Key("parser").BeginObject().Key("string_value").Value(model.config.parser).EndObject();
-  json.Key("threads").BeginObject().Key("string_value");
-  json.Value(std::to_string(model.info.threads_per_instance * model.config.instances)).EndObject();
+  for (const auto& [key, value] : config.parameters)
+    json.Key(key).BeginObject().Key("string_value").Value(value).EndObject();
   json.EndObject().EndObject();
   return json.Take();
 }
@@ -145,8 +136,13 @@ std::string IndexJson(const std::vector<serving::VersionStatus>& index) {
   JsonWriter json;
   json.BeginArray();
   for (const auto& status : index) {
-    json.BeginObject().Key("name").Value(status.name).Key("version").Value(std::to_string(status.version));
+    json.BeginObject().Key("name").Value(status.name);
+    if (status.version > 0) json.Key("version").Value(std::to_string(status.version));
     json.Key("state").Value(serving::StateName(status.state)).Key("reason").Value(status.reason);
+    if (status.version == 0) {
+      json.EndObject();
+      continue;
+    }
     json.Key("memory_bytes").Value(status.memory_bytes).Key("engine").Value(status.engine);
     json.Key("threads").Value(static_cast<uint64_t>(status.threads));
     json.Key("batching").Value(status.batching);
@@ -154,24 +150,6 @@ std::string IndexJson(const std::vector<serving::VersionStatus>& index) {
   }
   json.EndArray();
   return json.Take();
-}
-
-Result<RepositoryCall> ParseRepositoryCall(std::string_view body) {
-  RepositoryCall call;
-  JsonReader json(body);
-  if (json.Peek() == '\0') return call;
-  std::string key;
-  for (json.BeginObject(); json.Key(key);) {
-    if (key == "parameters") {
-      ReadParameters(json, call);
-    } else if (key == "ready") {
-      json.Bool(call.only_ready);
-    } else {
-      json.Skip();
-    }
-  }
-  SNUG_RETURN_IF_ERROR(json.Finish());
-  return call;
 }
 
 std::string SlowestJson(const std::vector<serving::SlowRequest>& requests) {

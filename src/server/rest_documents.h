@@ -5,24 +5,17 @@
 #include <string>
 #include <vector>
 
+#include "server/core.h"
 #include "serving/model_manager.h"
 
 namespace snug::server {
 
-std::string ServerMetadataJson();
+std::string ServerMetadataJson(const Core& core);
 std::string ModelMetadataJson(const serving::ModelDescription& model);
 // Triton's model configuration, as far as Snug has its like.
 std::string ModelConfigJson(const serving::ModelDescription& model);
 std::string StatisticsJson(const std::vector<serving::ModelManager::VersionNumbers>& numbers);
 std::string IndexJson(const std::vector<serving::VersionStatus>& index);
-
-// The body of a load, unload or index call; an empty one is valid.
-struct RepositoryCall {
-  std::string version;      // parameters.version; a number is taken too
-  bool wait = true;         // parameters.wait
-  bool only_ready = false;  // ready, of index
-};
-Result<RepositoryCall> ParseRepositoryCall(std::string_view body);
 
 // The slowest requests, the slowest first.
 std::string SlowestJson(const std::vector<serving::SlowRequest>& requests);

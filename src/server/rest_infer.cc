@@ -22,6 +22,7 @@ struct RestInput {
   bool has_data = false;
   const char* data = nullptr;  // where "data" begins when it came before datatype and shape
   int64_t binary_bytes = -1;   // binary_data_size
+  SharedParameters shared;
 };
 
 class Decoder {
@@ -125,12 +126,24 @@ class Decoder {
       if (key_ == "binary_data_size") {
         json_.Int(input.binary_bytes);
         if (json_.ok() && input.binary_bytes < 0) json_.Fail("binary_data_size must not be negative");
-      } else if (key_ == "shared_memory_region") {
-        json_.Fail("shared memory is not supported: send the tensor itself, best as binary data");
-      } else {
+      } else if (!Shared(input.shared)) {
         json_.Skip();
       }
     }
+  }
+
+  // Whether the parameter is one of those of shared memory; then it is read.
+  bool Shared(SharedParameters& shared) {
+    if (key_ == "shared_memory_region") {
+      json_.String(shared.region.emplace());
+    } else if (key_ == "shared_memory_offset") {
+      json_.Int(shared.offset.emplace());
+    } else if (key_ == "shared_memory_byte_size") {
+      json_.Int(shared.bytes.emplace());
+    } else {
+      return false;
+    }
+    return true;
   }
 
   void Data(RestInput& input) {
@@ -162,6 +175,14 @@ class Decoder {
     if (name.empty()) return json_.Fail("an input has no \"name\"");
     if (!input.has_dtype) return json_.Fail(fmt::format("input \"{}\" has no \"datatype\"", name));
     if (!input.has_shape) return json_.Fail(fmt::format("input \"{}\" has no \"shape\"", name));
+    auto place = input.shared.Place(name);
+    if (!place.ok()) return json_.Fail(place.status().text());
+    if (*place) {
+      if (input.has_data || input.binary_bytes >= 0)
+        return json_.Fail(fmt::format("input \"{}\" has shared memory and \"data\" or binary data", name));
+      request_.extras.inputs.emplace_back(request_.inputs.size(), *std::move(*place));
+      return true;
+    }
     if (input.binary_bytes >= 0) {
       if (input.has_data)
         return json_.Fail(fmt::format("input \"{}\" has both \"data\" and binary_data_size", name));
@@ -211,31 +232,37 @@ class Decoder {
   }
 
   void Output() {
+    OutputWish wish;
+    SharedParameters shared;
     for (json_.BeginObject(); json_.Key(key_);) {
       if (key_ == "name") {
-        json_.String(request_.outputs.back());
+        json_.String(wish.name);
       } else if (key_ == "parameters") {
-        OutputParameters();
+        OutputParameters(wish, shared);
       } else {
         json_.Skip();
       }
     }
-    if (json_.ok() && request_.outputs.back().empty()) json_.Fail("an output has no \"name\"");
+    if (json_.ok() && wish.name.empty()) json_.Fail("an output has no \"name\"");
+    auto place = shared.Place(wish.name);
+    if (!place.ok()) json_.Fail(place.status().text());
+    if (!json_.ok()) return;
+    wish.place = *std::move(place);
+    request_.outputs.back() = wish.name;
+    if (wish.classes > 0 || wish.place) request_.extras.outputs.push_back(std::move(wish));
   }
 
-  void OutputParameters() {
+  void OutputParameters(OutputWish& wish, SharedParameters& shared) {
     for (json_.BeginObject(); json_.Key(key_);) {
       if (key_ == "binary_data") {
         bool binary = false;
         json_.Bool(binary);
         request_.binary_outputs.back() = binary ? 1 : 0;
       } else if (key_ == "classification") {
-        json_.Fail(
-            "the classification extension is not supported: leave \"classification\" out and sort the "
-            "scores");
-      } else if (key_ == "shared_memory_region") {
-        json_.Fail("shared memory is not supported: take the tensor from the answer, best as binary data");
-      } else {
+        json_.Int(wish.classes);
+        Status status = CheckClasses(wish.name, wish.classes);
+        if (json_.ok() && !status.ok()) json_.Fail(status.text());
+      } else if (!Shared(shared)) {
         json_.Skip();
       }
     }
@@ -293,6 +320,12 @@ void WriteOutputHead(JsonWriter& json, const Tensor& output) {
   json.EndArray();
 }
 
+void WritePlace(JsonWriter& json, const SharedPlace& place) {
+  json.Key("parameters").BeginObject().Key("shared_memory_region").Value(place.region);
+  if (place.offset > 0) json.Key("shared_memory_offset").Value(place.offset);
+  json.Key("shared_memory_byte_size").Value(place.bytes).EndObject();
+}
+
 }  // namespace
 
 Result<RestInferRequest> DecodeInfer(const std::shared_ptr<std::string>& body,
@@ -315,7 +348,8 @@ Result<RestInferRequest> DecodeInfer(const std::shared_ptr<std::string>& body,
   return Decoder(body, json_bytes).Run();
 }
 
-Result<RestInferAnswer> EncodeInfer(const RestInferRequest& request, serving::InferResponse response) {
+Result<RestInferAnswer> EncodeInfer(const RestInferRequest& request, serving::InferResponse response,
+                                    const std::vector<SharedPlace>& placed) {
   auto outputs = std::make_shared<std::vector<Tensor>>(std::move(response.outputs));
   RestInferAnswer answer;
   JsonWriter json;
@@ -323,9 +357,12 @@ Result<RestInferAnswer> EncodeInfer(const RestInferRequest& request, serving::In
   json.Key("model_version").Value(std::to_string(response.version));
   if (!request.id.empty()) json.Key("id").Value(request.id);
   json.Key("outputs").BeginArray();
-  for (const Tensor& output : *outputs) {
+  for (size_t i = 0; i < outputs->size(); ++i) {
+    const Tensor& output = (*outputs)[i];
     WriteOutputHead(json, output);
-    if (WantsBinary(request, output.name)) {
+    if (i < placed.size() && !placed[i].region.empty()) {
+      WritePlace(json, placed[i]);
+    } else if (WantsBinary(request, output.name)) {
       json.Key("parameters").BeginObject().Key("binary_data_size").Value(output.buffer.size()).EndObject();
       answer.binary.emplace_back(static_cast<const char*>(output.buffer.data()), output.buffer.size());
     } else {

@@ -11,6 +11,7 @@
 
 #include "base/status.h"
 #include "base/tensor.h"
+#include "server/infer_extras.h"
 #include "serving/request.h"
 
 namespace snug::server {
@@ -25,6 +26,7 @@ struct RestInferRequest {
   std::vector<std::string> outputs;
   std::vector<int8_t> binary_outputs;  // of `outputs`: 1 binary, 0 JSON, -1 as binary_by_default says
   bool binary_by_default = false;
+  InferExtras extras;
   int64_t timeout_us = 0;          // parameters.timeout; 0: none
   int64_t priority = 0;            // parameters.priority; 0: the model's default
   serving::SequenceMark sequence;  // parameters.sequence_id, sequence_start, sequence_end
@@ -46,6 +48,8 @@ struct RestInferAnswer {
 
 // NaN and infinities become null in JSON; FP16, BF16 and BYTES that are no UTF-8 can only be sent as binary:
 // INVALID_ARGUMENT says how to ask for that.
-Result<RestInferAnswer> EncodeInfer(const RestInferRequest& request, serving::InferResponse response);
+// `placed`: as FinishOutputs gives it.
+Result<RestInferAnswer> EncodeInfer(const RestInferRequest& request, serving::InferResponse response,
+                                    const std::vector<SharedPlace>& placed = {});
 
 }  // namespace snug::server

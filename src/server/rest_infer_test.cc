@@ -170,9 +170,12 @@ TEST(DecodeInfer, SaysWhatIsWrong) {
       {OneInput("FP32", "[2]", "[1,2"), "expected ',' or ']' in \"data\""},
       {OneInput("FP32", "[1]", "7"), "must be an array"},
       {OneInput("FP32", "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]", "[1]"), "more than 16 dimensions"},
-      {R"({"inputs":[{"name":"x","parameters":{"shared_memory_region":"r"}}]})",
-       "shared memory is not supported"},
-      {R"({"inputs":[],"outputs":[{"name":"y","parameters":{"classification":3}}]})", "classification"},
+      {R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1],"parameters":{"shared_memory_region":"r"}}]})",
+       "shared memory needs"},
+      {R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":[1],)"
+       R"("parameters":{"shared_memory_region":"r","shared_memory_byte_size":4}}]})",
+       "has shared memory and"},
+      {R"({"inputs":[],"outputs":[{"name":"y","parameters":{"classification":0}}]})", "classification"},
       {R"({"inputs":[],"outputs":[{}]})", "an output has no \"name\""},
   };
   for (const auto& c : cases) {
@@ -240,18 +243,6 @@ TEST(EncodeInfer, JsonAndBinary) {
   response.outputs[1] = Output("s", DType::kBytes, {1}, std::string_view("\1\0\0\0\xff", 5));
   response.outputs.pop_back();
   EXPECT_THAT(EncodeInfer(request, response).status().text(), HasSubstr("no UTF-8"));
-}
-
-TEST(RepositoryCall, Parameters) {
-  EXPECT_TRUE(ParseRepositoryCall("")->wait);
-  auto call = ParseRepositoryCall(R"({"parameters":{"version":3,"wait":false}})");
-  ASSERT_TRUE(call.ok());
-  EXPECT_EQ(call->version, "3");
-  EXPECT_FALSE(call->wait);
-  EXPECT_EQ(ParseRepositoryCall(R"({"parameters":{"version":"x"}})")->version, "x");
-  EXPECT_THAT(ParseRepositoryCall(R"({"parameters":{"config":"{}"}})").status().text(),
-              HasSubstr("unknown parameter"));
-  EXPECT_FALSE(ParseRepositoryCall("{").ok());
 }
 
 }  // namespace

@@ -3,8 +3,10 @@
 #include <array>
 #include <optional>
 
+#include "server/repository_call.h"
 #include "server/rest_documents.h"
 #include "server/rest_infer.h"
+#include "server/rest_shared_memory.h"
 
 namespace snug::server {
 namespace {
@@ -13,7 +15,8 @@ constexpr std::string_view kKnownPaths =
     "GET /v2, /v2/health/live, /v2/health/ready, /v2/models/stats, /v2/snug/slowest, "
     "/v2/models/{model}[/versions/{version}][/ready | /config | /stats], /metrics; "
     "POST /v2/models/{model}[/versions/{version}]/infer, /v1/predict/{model}[/versions/{version}], "
-    "/v2/repository/index, /v2/repository/models/{model}/load, …/unload";
+    "/v2/repository/index, /v2/repository/models/{model}/load, …/unload; "
+    "/v2/systemsharedmemory[/region/{region}]/status, …/register, …/unregister";
 constexpr size_t kSegmentsMax = 8;
 
 struct Exchange {
@@ -52,7 +55,7 @@ void ServerReady(Exchange& exchange) {
 }
 
 void ServerMetadata(Exchange& exchange) {
-  exchange.respond(Json(ServerMetadataJson()));
+  exchange.respond(Json(ServerMetadataJson(exchange.core)));
 }
 
 void Metrics(Exchange& exchange) {
@@ -94,26 +97,28 @@ void Statistics(Exchange& exchange) {
 void Index(Exchange& exchange) {
   auto call = ParseRepositoryCall(exchange.request.body);
   if (!call.ok()) return Reply(exchange, call.status());
-  auto index = exchange.core.models.Index();
-  if (call->only_ready) std::erase_if(index, [](const auto& s) { return s.state != serving::State::kReady; });
-  exchange.respond(Json(IndexJson(index)));
+  exchange.respond(Json(IndexJson(RepositoryIndex(exchange.core, call->only_ready))));
 }
 
-template <void (serving::ModelManager::*Change)(std::string, std::string, bool, serving::ModelManager::Done)>
+template <void (*Change)(serving::ModelManager&, const std::string&, RepositoryCall,
+                         serving::ModelManager::Done)>
 void ChangeModel(Exchange& exchange) {
   Status allowed = CheckControl(exchange.core);
   if (!allowed.ok()) return Reply(exchange, allowed);
   auto call = ParseRepositoryCall(exchange.request.body);
   if (!call.ok()) return Reply(exchange, call.status());
-  (exchange.core.models.*Change)(exchange.model, call->version, call->wait,
-                                 [respond = exchange.respond](const Status& status) {
-                                   respond(status.ok() ? Json("{}") : ErrorAnswer(status));
-                                 });
+  Change(exchange.core.models, exchange.model, *std::move(call),
+         [respond = exchange.respond](const Status& status) {
+           respond(status.ok() ? Json("{}") : ErrorAnswer(status));
+         });
 }
 
-net::Response InferResponse(const RestInferRequest& request, Result<serving::InferResponse> result) {
+net::Response InferResponse(const Core& core, const RestInferRequest& request,
+                            Result<serving::InferResponse> result) {
   if (!result.ok()) return ErrorAnswer(result.status());
-  auto answer = EncodeInfer(request, *std::move(result));
+  auto placed = FinishOutputs(core, request.extras, *result);
+  if (!placed.ok()) return ErrorAnswer(placed.status());
+  auto answer = EncodeInfer(request, *std::move(result), *placed);
   if (!answer.ok()) return ErrorAnswer(answer.status());
   net::Response response = Json(std::move(answer->json));
   if (answer->binary.empty()) return response;
@@ -128,6 +133,8 @@ void Infer(Exchange& exchange) {
   auto decoded = DecodeInfer(body, exchange.request.Header("Inference-Header-Content-Length"));
   if (!decoded.ok()) return Reply(exchange, decoded.status());
   auto call = std::make_shared<RestInferRequest>(*std::move(decoded));
+  Status read = ReadSharedInputs(exchange.core.shared_memory, call->extras, call->inputs);
+  if (!read.ok()) return Reply(exchange, read);
   serving::InferRequest request;
   request.model = std::move(exchange.model);
   request.version = std::move(exchange.version);
@@ -138,9 +145,10 @@ void Infer(Exchange& exchange) {
   request.sequence = std::move(call->sequence);
   request.inputs = std::move(call->inputs);
   request.outputs = call->outputs;
-  exchange.core.models.Infer(std::move(request), [call, respond = exchange.respond](auto result) {
-    respond(InferResponse(*call, std::move(result)));
-  });
+  exchange.core.models.Infer(std::move(request),
+                             [&core = exchange.core, call, respond = exchange.respond](auto result) {
+                               respond(InferResponse(core, *call, std::move(result)));
+                             });
 }
 
 net::Response PredictResponse(Result<serving::PredictResponse> result) {
@@ -172,6 +180,14 @@ void Predict(Exchange& exchange) {
   exchange.core.models.Predict(std::move(request), [respond = exchange.respond](auto result) {
     respond(PredictResponse(std::move(result)));
   });
+}
+
+// What answers at once with a document, to the name in the path (may be empty) and the body.
+template <Result<std::string> (*Answer)(Core&, const std::string&, const std::string&)>
+void Answered(Exchange& exchange) {
+  auto document = Answer(exchange.core, exchange.model, exchange.request.body);
+  if (!document.ok()) return Reply(exchange, document.status());
+  exchange.respond(Json(*std::move(document)));
 }
 
 struct Segments {
@@ -220,8 +236,27 @@ Route RepositoryRoute(const Segments& segments, Exchange& exchange) {
   if (segments.count == 3 && segments.Is(2, "index")) return {"POST", Index};
   if (segments.count != 5 || !segments.Is(2, "models")) return {};
   exchange.model = segments.at[3];
-  if (segments.Is(4, "load")) return {"POST", ChangeModel<&serving::ModelManager::Load>};
-  if (segments.Is(4, "unload")) return {"POST", ChangeModel<&serving::ModelManager::Unload>};
+  if (segments.Is(4, "load")) return {"POST", ChangeModel<LoadModel>};
+  if (segments.Is(4, "unload")) return {"POST", ChangeModel<UnloadModel>};
+  return {};
+}
+
+// …sharedmemory[/region/{region}]/{what}
+Route SharedMemoryRoute(const Segments& segments, Exchange& exchange) {
+  size_t at = 2;
+  if (segments.Is(2, "region") && segments.count == 5) {
+    exchange.model = segments.at[3];
+    at = 4;
+  }
+  if (at + 1 != segments.count) return {};
+  const bool cuda = segments.Is(1, "cudasharedmemory");
+  const std::string_view what = segments.at[at];
+  if (what == "status")
+    return {"GET", cuda ? Answered<CudaSharedMemoryStatus> : Answered<SystemSharedMemoryStatus>};
+  if (what == "register" && at == 4)
+    return {"POST", cuda ? Answered<CudaSharedMemoryRegister> : Answered<SystemSharedMemoryRegister>};
+  if (what == "unregister")
+    return {"POST", cuda ? Answered<CudaSharedMemoryUnregister> : Answered<SystemSharedMemoryUnregister>};
   return {};
 }
 
@@ -241,6 +276,8 @@ Route FindRoute(const Segments& segments, Exchange& exchange) {
   if (segments.Is(0, "v2") && segments.Is(1, "models") && segments.count > 2)
     return ModelRoute(segments, exchange);
   if (segments.Is(0, "v2") && segments.Is(1, "repository")) return RepositoryRoute(segments, exchange);
+  if (segments.Is(0, "v2") && (segments.Is(1, "systemsharedmemory") || segments.Is(1, "cudasharedmemory")))
+    return SharedMemoryRoute(segments, exchange);
   if (segments.Is(0, "v1") && segments.Is(1, "predict") && segments.count > 2) {
     if (TakeModel(segments, 2, exchange) == segments.count) return {"POST", Predict};
   }

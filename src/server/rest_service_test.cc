@@ -1,8 +1,11 @@
 // REST through a real server on a loopback port.
 #include "server/rest_service.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <thread>
 
@@ -54,7 +57,7 @@ TEST_F(RestTest, DocumentsAndHealth) {
     const char* path;
     const char* text;
   } cases[] = {{"/v2", R"("name":"snug")"},
-               {"/v2/", R"("extensions":["binary_tensor_data")"},
+               {"/v2/", R"x("extensions":["model_repository","model_repository(unload_dependents)")x"},
                {"/v2/health/live", "true"},
                {"/v2/health/ready", "true"},
                {"/v2/models/m", R"("inputs":[{"name":"x","datatype":"FP32","shape":[-1,2]}])"},
@@ -113,7 +116,18 @@ TEST_F(RestTest, ErrorsHaveTheirStatusAndText) {
       {"GET", "/v2//models/m", "", 404, "known paths"},
       {"GET", "/a/b/c/d/e/f/g/h/i/j", "", 404, "known paths"},
       {"GET", "/v2/models/%2e%2e%2f", "", 404, ""},
-      {"POST", "/v2/repository/models/m/load", "{\"parameters\":{\"config\":1}}", 400, "unknown parameter"},
+      {"POST", "/v2/repository/models/m/load", "{\"parameters\":{\"conf\":1}}", 400, "unknown parameter"},
+      {"POST", "/v2/repository/models/m/load", R"({"parameters":{"file:1/x":"YQ=="}})", 400,
+       "\\\"config\\\" beside"},
+      {"POST", "/v2/repository/models/m/load", R"({"parameters":{"config":"{\"x\":1}"}})", 400,
+       "failed to load 'm'"},
+      {"POST", "/v2/cudasharedmemory/region/r/register", "{}", 501, "CUDA"},
+      {"GET", "/v2/cudasharedmemory/region/r/status", "", 404, "CUDA"},
+      {"POST", "/v2/systemsharedmemory/region/r/register", R"({"key":"/k","byte_size":1})", 400,
+       "--client-shared-memory"},
+      {"POST", "/v2/systemsharedmemory/region/r/register", R"({"key":"/k","byte_size":-1})", 400, "negative"},
+      {"GET", "/v2/systemsharedmemory/region/r/status", "", 404, "Unable to find"},
+      {"POST", "/v2/systemsharedmemory/register", "{}", 404, "known paths"},
       {"POST", "/v1/predict/m", "no numbers", 400, "expected two numbers"},
       {"POST", "/v1/predict/n", "1 2", 404, "unknown model"},
   };
@@ -123,6 +137,62 @@ TEST_F(RestTest, ErrorsHaveTheirStatusAndText) {
     EXPECT_THAT(response.body, HasSubstr(c.text)) << c.path;
     EXPECT_THAT(response.body, HasSubstr("{\"error\":")) << c.path;
   }
+}
+
+TEST_F(RestTest, ConfigurationAndStatisticsForTritonsClients) {
+  EXPECT_EQ(Call("POST", "/v2/models/m/infer", kGood).status, 200);
+  const std::string config = Call("GET", "/v2/models/m/config").body;
+  for (const char* text : {R"("max_batch_size":4096)", R"("dims":[2])", R"("kind":"KIND_CPU")",
+                           R"("model_transaction_policy":{"decoupled":false})"})
+    EXPECT_THAT(config, HasSubstr(text));
+  const std::string stats = Call("GET", "/v2/models/m/stats").body;
+  EXPECT_THAT(stats, HasSubstr(R"("batch_stats":[{"batch_size":1,"compute_input":{"count":1)"));
+  EXPECT_THAT(stats, HasSubstr(R"("memory_usage":[{"type":"CPU","id":0,"byte_size":1000}])"));
+}
+
+TEST_F(RestTest, Classification) {
+  const std::string body = R"({"inputs":[{"name":"x","datatype":"FP32","shape":[2,2],"data":[1,2,4,3]}],)"
+                           R"("outputs":[{"name":"y","parameters":{"classification":1}}]})";
+  EXPECT_THAT(
+      Call("POST", "/v2/models/m/infer", body).body,
+      HasSubstr(R"({"name":"y","datatype":"BYTES","shape":[2,1],"data":["2.000000:1","4.000000:0"]})"));
+}
+
+TEST_F(RestTest, SharedMemory) {
+  const std::string key = fmt::format("/snug_rest_test_{}", getpid());
+  const int fd = shm_open(key.c_str(), O_CREAT | O_EXCL | O_RDWR, 0600);
+  ASSERT_GE(fd, 0);
+  const float in[] = {5, 6};
+  ASSERT_EQ(pwrite(fd, in, sizeof in, 8), 8);
+  core_->shared_memory.Allow(1 << 20);
+  const std::string region = "/v2/systemsharedmemory/region/r/";
+  const std::string registration = fmt::format(R"({{"key":"{}","offset":0,"byte_size":16}})", key);
+  EXPECT_EQ(Call("POST", region + "register", registration).body, "{}");
+  EXPECT_EQ(Call("GET", "/v2/systemsharedmemory/status").body,
+            fmt::format(R"([{{"name":"r","key":"{}","offset":0,"byte_size":16}}])", key));
+  auto infer = [&](int bytes, int out_bytes) {
+    return Call(
+        "POST", "/v2/models/m/infer",
+        fmt::format(
+            R"({{"inputs":[{{"name":"x","datatype":"FP32","shape":[1,2],"parameters":{{)"
+            R"("shared_memory_region":"r","shared_memory_offset":8,"shared_memory_byte_size":{}}}}}],)"
+            R"("outputs":[{{"name":"y","parameters":{{"shared_memory_region":"r",)"
+            R"("shared_memory_byte_size":{}}}}}]}})",
+            bytes, out_bytes));
+  };
+  EXPECT_THAT(
+      infer(8, 16).body,
+      HasSubstr(R"("shape":[1,2],"parameters":{"shared_memory_region":"r","shared_memory_byte_size":8}})"));
+  float out[2] = {};
+  EXPECT_EQ(pread(fd, out, sizeof out, 0), 8);
+  EXPECT_EQ(out[1], 6);
+  EXPECT_THAT(infer(9, 8).body, HasSubstr("Invalid offset"));
+  EXPECT_THAT(infer(4, 8).body, HasSubstr("needs 8 bytes, got 4"));
+  EXPECT_THAT(infer(8, 7).body, HasSubstr("has 8 bytes, its shared_memory_byte_size is 7"));
+  EXPECT_EQ(Call("POST", "/v2/systemsharedmemory/unregister").status, 200);
+  EXPECT_EQ(infer(8, 8).status, 400);
+  close(fd);
+  shm_unlink(key.c_str());
 }
 
 TEST_F(RestTest, Predict) {
@@ -155,7 +225,9 @@ TEST_F(RestTest, FullQueueAndTimeout) {
 
 TEST_F(RestTest, RepositoryControl) {
   EXPECT_EQ(Call("POST", "/v2/repository/models/m/unload", R"({"parameters":{"version":"1"}})").status, 200);
-  EXPECT_EQ(Call("POST", "/v2/repository/index", "{}").body, "[]");
+  EXPECT_EQ(Call("POST", "/v2/repository/index", "{}").body,
+            R"([{"name":"m","state":"UNAVAILABLE","reason":"not loaded"}])");
+  EXPECT_EQ(Call("POST", "/v2/repository/index", R"({"ready":true})").body, "[]");
   EXPECT_EQ(Call("POST", "/v2/repository/models/m/load").status, 200);
   EXPECT_THAT(Call("POST", "/v2/repository/index", "{}").body, HasSubstr(R"("state":"READY")"));
   EXPECT_EQ(Call("POST", "/v2/repository/models/q/load").status, 404);

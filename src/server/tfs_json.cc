@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 
+#include "server/base64.h"
 #include "server/json_reader.h"
 #include "server/tfs_call.h"
 
@@ -14,7 +15,6 @@ namespace snug::server {
 namespace {
 
 constexpr size_t kRankMax = 16;
-constexpr char kDigits64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::string_view kBase64Key = "b64";
 
 // The text of the value that stands next, which is skipped.
@@ -334,23 +334,6 @@ Status Annotated(const Status& status) {
 }
 
 }  // namespace
-
-bool DecodeBase64(std::string_view text, std::string& bytes) {
-  bytes.clear();
-  while (!text.empty() && text.back() == '=') text.remove_suffix(1);
-  uint32_t block = 0;
-  int bits = 0;
-  for (char c : text) {
-    const char* digit = c == '\0' ? nullptr : std::strchr(kDigits64, c);
-    if (digit == nullptr) return false;
-    block = (block << 6 | static_cast<uint32_t>(digit - kDigits64)) & 0xffffff;
-    bits += 6;
-    if (bits < 8) continue;
-    bits -= 8;
-    bytes += static_cast<char>(block >> bits);
-  }
-  return bits < 6;
-}
 
 Result<TfsPredictBody> SplitPredict(std::string_view text) {
   TfsPredictBody body;

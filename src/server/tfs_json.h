@@ -47,7 +47,4 @@ Result<TfsExamplesBody> ReadExamples(std::string_view body);
 // {"results": …}
 std::string WriteResult(const tensorflow::serving::InferenceResult& result);
 
-std::string EncodeBase64(std::string_view bytes);
-bool DecodeBase64(std::string_view text, std::string& bytes);
-
 }  // namespace snug::server

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/utf8.h"
+#include "server/base64.h"
 #include "server/json_writer.h"
 #include "server/tfs_call.h"
 #include "server/tfs_json.h"
@@ -10,7 +11,6 @@
 namespace snug::server {
 namespace {
 
-constexpr char kDigits64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 constexpr std::string_view kBytesSuffix = "_bytes";
 
 template <typename T>
@@ -171,22 +171,6 @@ std::string WriteColumns(const std::vector<Tensor>& outputs) {
 }
 
 }  // namespace
-
-std::string EncodeBase64(std::string_view bytes) {
-  std::string text;
-  text.reserve((bytes.size() + 2) / 3 * 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const size_t left = bytes.size() - i;
-    uint32_t block = static_cast<unsigned char>(bytes[i]) << 16;
-    if (left > 1) block |= static_cast<unsigned char>(bytes[i + 1]) << 8;
-    if (left > 2) block |= static_cast<unsigned char>(bytes[i + 2]);
-    text += kDigits64[block >> 18];
-    text += kDigits64[(block >> 12) & 63];
-    text += left > 1 ? kDigits64[(block >> 6) & 63] : '=';
-    text += left > 2 ? kDigits64[block & 63] : '=';
-  }
-  return text;
-}
 
 Result<std::string> WritePredict(TfsFormat format, const std::vector<Tensor>& outputs) {
   SNUG_RETURN_IF_ERROR(CheckWritable(outputs));

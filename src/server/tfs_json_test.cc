@@ -149,15 +149,5 @@ TEST(TfsJson, Results) {
   EXPECT_EQ(WriteResult(result), R"({"results":[[["a\"b",0.5]]]})");
 }
 
-TEST(TfsJson, Base64) {
-  for (const std::string bytes : {"", "a", "ab", "abc", "abcd", "\xff\xfe"}) {
-    std::string back;
-    EXPECT_TRUE(DecodeBase64(EncodeBase64(bytes), back));
-    EXPECT_EQ(back, bytes);
-  }
-  std::string back;
-  EXPECT_FALSE(DecodeBase64("a", back));
-}
-
 }  // namespace
 }  // namespace snug::server

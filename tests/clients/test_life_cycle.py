@@ -6,6 +6,7 @@ import threading
 import numpy as np
 import pytest
 import tritonclient.grpc as grpcclient
+import tritonclient.http as httpclient
 from conftest import TINY, Server, add_echo, add_model, wait_for
 from tritonclient.utils import InferenceServerException
 
@@ -29,8 +30,9 @@ def change(server, model, what, **parameters):
 
 
 def states(server):
+    """Of the loaded versions; models that are only in the repository have none."""
     index = json.loads(server.call("/v2/repository/index", "{}")[2])
-    return {(row["name"], row["version"]): row["state"] for row in index}
+    return {(row["name"], row["version"]): row["state"] for row in index if "version" in row}
 
 
 def infer(client, model="tiny"):
@@ -63,6 +65,59 @@ def test_load_without_a_version_follows_the_directory(explicit):
     shutil.rmtree(explicit.directory / "models/tiny/1")
     assert change(explicit, "tiny", "load")[0] == 200
     wait_for(lambda: set(states(explicit)) == {("tiny", "2")}, "version 1's going")
+
+
+def test_index_lists_what_could_be_loaded(explicit):
+    (explicit.directory / "models/.hidden").mkdir()
+    with grpcclient.InferenceServerClient(explicit.grpc) as client:
+        rows = client.get_model_repository_index().models
+        assert [(row.name, row.version, row.state) for row in rows] == [("echo", "", "UNAVAILABLE"),
+                                                                        ("tiny", "", "UNAVAILABLE")]
+        client.load_model("echo")
+        rows = client.get_model_repository_index().models
+        assert [(row.name, row.version, row.state) for row in rows] == [("echo", "1", "READY"),
+                                                                        ("tiny", "", "UNAVAILABLE")]
+    ready = json.loads(explicit.call("/v2/repository/index", '{"ready":true}')[2])
+    assert [row["name"] for row in ready] == ["echo"]
+
+
+@pytest.mark.parametrize("module", [grpcclient, httpclient], ids=["grpc", "http"])
+def test_load_with_a_configuration_and_files(explicit, module):
+    client = module.InferenceServerClient(explicit.grpc if module is grpcclient else explicit.rest)
+
+    def max_batch_size():
+        config = client.get_model_config("tiny")
+        return config["max_batch_size"] if module is httpclient else config.config.max_batch_size
+
+    client.load_model("tiny")
+    before = max_batch_size()
+    client.load_model("tiny", config='{"max_batch_size":"16"}')
+    assert (before, max_batch_size()) == (4096, 16)
+    client.load_model("tiny")
+    assert max_batch_size() == 4096
+    for config, files, text in (('"parameters": {}', None, "failed to load 'tiny'"),
+                                ('{"max_batch":1}', None, "unknown field"),
+                                ("{}", {"file:../1/x": b"x"}, '".."'),
+                                ("{}", {"file:" + "A" * 256: b"x"}, "failed to poll from model repository")):
+        with pytest.raises(InferenceServerException) as caught:
+            client.load_model("tiny", config=config, files=files)
+        assert text in caught.value.message()
+    assert max_batch_size() == 4096 and client.is_model_ready("tiny")
+    # A model that is in no repository, and the copy in the repository again.
+    onnx = (TINY / "onnx/model.onnx").read_bytes()
+    client.load_model("sent", config="{}", files={"file:5/model.onnx": onnx})
+    assert client.is_model_ready("sent", "5")
+    with grpcclient.InferenceServerClient(explicit.grpc) as caller:
+        np.testing.assert_allclose(infer(caller, "sent"), infer(caller, "tiny"), atol=1e-5)
+    client.load_model("tiny", config="{}", files={"file:7/model.onnx": onnx})
+    wait_for(lambda: set(states(explicit)) == {("tiny", "7"), ("sent", "5")}, "the version of the repository to go")
+    client.load_model("tiny")
+    wait_for(lambda: set(states(explicit)) == {("tiny", "1"), ("sent", "5")}, "the version that was sent to go")
+    client.unload_model("sent")
+    with pytest.raises(InferenceServerException) as caught:
+        client.load_model("sent")
+    assert "failed to load 'sent', failed to poll from model repository" in caught.value.message()
+    client.close()
 
 
 def test_failed_reload_keeps_the_copy_before(explicit):

@@ -1,0 +1,16 @@
+// Triton's classification extension: an output's scores as its highest few, with their places. Pure.
+#pragma once
+
+#include <cstdint>
+
+#include "base/status.h"
+#include "base/tensor.h"
+
+namespace snug::server {
+
+// Of each row (the first dimension, where the model has a batch; else all there is) the `classes` highest
+// values as BYTES "score:index", highest first, of equal ones the first first; NaNs come last. Fewer when a
+// row has fewer. INVALID_ARGUMENT: a datatype that has no order.
+Result<Tensor> Classify(const Tensor& scores, int64_t classes, bool has_batch);
+
+}  // namespace snug::server
