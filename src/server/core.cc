@@ -28,6 +28,15 @@ std::vector<serving::VersionStatus> RepositoryIndex(const Core& core, bool only_
   return index;
 }
 
+Result<TraceValues> ChangeTracing(Core& core, const std::string& model, const TraceValues& changes) {
+  if (!model.empty()) {
+    Status here = core.models.Ready(model, "");
+    if (here.code() == Code::kNotFound) return here;
+  }
+  SNUG_RETURN_IF_ERROR(core.tracer->settings().Update(model, changes));
+  return core.tracer->settings().Get(model);
+}
+
 TimePoint WithTimeout(TimePoint deadline, TimePoint arrival, int64_t timeout_us) {
   if (timeout_us <= 0 || timeout_us > kTimeoutUsMax) return deadline;
   return std::min(deadline, arrival + std::chrono::microseconds(timeout_us));

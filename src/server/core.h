@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "base/status.h"
 #include "net/http_server.h"
 #include "server/shared_memory.h"
+#include "server/tracer.h"
 #include "serving/model_manager.h"
 
 namespace snug::server {
@@ -27,7 +29,9 @@ inline constexpr const char* kExtensions[] = {"model_repository",
                                               "system_shared_memory",
                                               "binary_tensor_data",
                                               "parameters",
-                                              "statistics"};
+                                              "statistics",
+                                              "trace",
+                                              "logging"};
 // Longest parameters.timeout that is honoured; more is no limit at all.
 constexpr int64_t kTimeoutUsMax = int64_t{86'400} * 1'000'000;
 
@@ -42,6 +46,7 @@ struct Core {
   std::function<void(std::string, serving::ModelManager::Done)> reload_config = {};
   std::string server_name = kServerName;  // in the server's metadata
   SharedRegions shared_memory = SharedRegions();
+  std::unique_ptr<Tracer> tracer = std::make_unique<Tracer>();
 
   bool Ready() const { return loaded && !draining; }
 };
@@ -50,6 +55,10 @@ struct Core {
 Status CheckControl(const Core& core);
 // The repository index: what is loaded, and the models that may be (version 0) where that is done by calls.
 std::vector<serving::VersionStatus> RepositoryIndex(const Core& core, bool only_ready);
+
+// Changes what is traced of a model (empty: of all without settings of their own) and says what holds then.
+// NOT_FOUND: no such model; else as TraceSettings::Update.
+Result<TraceValues> ChangeTracing(Core& core, const std::string& model, const TraceValues& changes);
 
 // The request's deadline when its parameter "timeout" (microseconds, 0: none) is counted from its arrival.
 TimePoint WithTimeout(TimePoint deadline, TimePoint arrival, int64_t timeout_us);

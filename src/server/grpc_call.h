@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/clock.h"
 #include "base/status.h"
@@ -22,6 +23,9 @@ class GrpcCall {
   virtual ~GrpcCall() = default;
   virtual void Finish(const grpc::ByteBuffer& answer) = 0;
   virtual void Fail(const Status& status) = 0;
+
+  // Of the client's metadata, by its lower-case name; empty when absent.
+  virtual std::string_view Metadata(const char* name) const = 0;
 
   grpc::ByteBuffer& request() { return request_; }
   TimePoint arrival() const { return arrival_; }

@@ -142,6 +142,7 @@ Status ReadSequence(const inference::ModelInferRequest& message, serving::Sequen
 struct OipRequest {
   std::shared_ptr<inference::ModelInferRequest> message = NewRequest();
   std::shared_ptr<InferExtras> extras;  // null: nothing
+  std::shared_ptr<RequestTrace> trace;  // null: it is not traced
 };
 
 // `request` has the call's deadline, arrival and flag.
@@ -162,15 +163,22 @@ Status Translate(const Core& core, OipRequest& oip, serving::InferRequest& reque
   return {};
 }
 
-// The answer's bytes, classes and shared memory included.
-Result<grpc::ByteBuffer> Finish(const Core& core, const OipRequest& oip,
-                                Result<serving::InferResponse> result, bool says_final = false) {
+// Classes and shared memory are made before the answer's bytes.
+Result<grpc::ByteBuffer> Encode(const Core& core, const OipRequest& oip,
+                                Result<serving::InferResponse> result, bool says_final) {
   if (!result.ok()) return result.status();
   std::vector<SharedPlace> placed;
   if (oip.extras) {
     SNUG_ASSIGN_OR_RETURN(placed, FinishOutputs(core, *oip.extras, *result));
   }
   return EncodeAnswer(oip.message->id(), *result, placed, says_final);
+}
+
+Result<grpc::ByteBuffer> Finish(const Core& core, const OipRequest& oip,
+                                Result<serving::InferResponse> result, bool says_final = false) {
+  auto answer = Encode(core, oip, std::move(result), says_final);
+  if (oip.trace) oip.trace->End(answer.status(), SystemClock().Now());
+  return answer;
 }
 
 // ModelStreamInferResponse.infer_response around an answer's bytes.
@@ -221,6 +229,7 @@ void GrpcModelInfer(Core& core, GrpcCall& call) {
   request.cancelled = call.cancelled();
   if (status.ok()) status = Translate(core, oip, request);
   if (!status.ok()) return call.Fail(status);
+  oip.trace = core.tracer->Begin(request, oip.message->id(), "grpc", call.Metadata("traceparent"));
   core.models.Infer(std::move(request),
                     [&core, &call, oip = std::move(oip)](Result<serving::InferResponse> result) {
                       auto answer = Finish(core, oip, std::move(result));
@@ -237,6 +246,7 @@ void GrpcStreamedInfer(Core& core, grpc::ByteBuffer& bytes, serving::RequestHead
   Status status = ParseMessage(bytes, oip.message.get());
   if (status.ok()) status = Translate(core, oip, request);
   if (!status.ok()) return answer(StreamError(*oip.message, status));
+  oip.trace = core.tracer->Begin(request, oip.message->id(), "grpc", "");
   core.models.Infer(std::move(request), [&core, oip = std::move(oip),
                                          answer = std::move(answer)](Result<serving::InferResponse> result) {
     auto finished = Finish(core, oip, std::move(result), WantsFinal(*oip.message));
@@ -258,7 +268,9 @@ void GrpcPredict(Core& core, GrpcCall& call) {
   request.payload = message->payload();
   for (const auto& [key, value] : message->parameters()) request.parameters.emplace(key, value);
   request.payload_owner = std::move(message);
-  core.models.Predict(std::move(request), [&call](Result<serving::PredictResponse> result) {
+  auto trace = core.tracer->Begin(request, "", "grpc", call.Metadata("traceparent"));
+  core.models.Predict(std::move(request), [&call, trace](Result<serving::PredictResponse> result) {
+    if (trace) trace->End(result.status(), SystemClock().Now());
     if (!result.ok()) return call.Fail(result.status());
     call.Finish(EncodePrediction(*std::move(result)));
   });

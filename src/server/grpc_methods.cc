@@ -56,8 +56,8 @@ std::vector<GrpcMethod> JoinTables(std::initializer_list<std::span<const GrpcMet
 }  // namespace
 
 std::span<const GrpcMethod> OipGrpcMethods() {
-  static const std::vector<GrpcMethod> all =
-      JoinTables({kMethods, OipModelMethods(), OipRepositoryMethods(), OipSharedMemoryMethods()});
+  static const std::vector<GrpcMethod> all = JoinTables(
+      {kMethods, OipModelMethods(), OipRepositoryMethods(), OipSharedMemoryMethods(), OipSettingsMethods()});
   return all;
 }
 

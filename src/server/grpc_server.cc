@@ -84,6 +84,12 @@ class RawCall : public GrpcCall {
   }
 
   void Finish(const grpc::ByteBuffer& answer) override { writer_.Finish(answer, grpc::Status::OK, &sent_); }
+  std::string_view Metadata(const char* name) const override {
+    const auto& all = context_.client_metadata();
+    auto found = all.find(name);
+    return found == all.end() ? std::string_view()
+                              : std::string_view(found->second.data(), found->second.size());
+  }
   void Fail(const Status& status) override { writer_.FinishWithError(ToGrpc(status), &sent_); }
 
  private:

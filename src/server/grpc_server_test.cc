@@ -138,9 +138,63 @@ TEST_F(GrpcTest, BytesThatAreNoMessage) {
   }
   EXPECT_EQ(SendBytes("/snug.v1.Prediction/Predict", "\xff").error_code(),
             grpc::StatusCode::INVALID_ARGUMENT);
-  grpc::Status unknown = SendBytes("/inference.GRPCInferenceService/TraceSetting", "");
+  grpc::Status unknown = SendBytes("/inference.GRPCInferenceService/Nothing", "");
   EXPECT_EQ(unknown.error_code(), grpc::StatusCode::UNIMPLEMENTED);
   EXPECT_THAT(unknown.error_message(), HasSubstr("/inference.GRPCInferenceService/ModelInfer"));
+}
+
+TEST_F(GrpcTest, SettingsAndTraces) {
+  core_->tracer = std::make_unique<Tracer>(root_ + "/trace");
+  grpc::ClientContext log, trace, infer;
+  inference::LogSettingsRequest log_request;
+  inference::LogSettingsResponse log_response;
+  (*log_request.mutable_settings())["log_format"].set_string_param("default");
+  ASSERT_TRUE(stub_->LogSettings(&log, log_request, &log_response).ok());
+  EXPECT_TRUE(log_response.settings().at("log_error").bool_param());
+  inference::TraceSettingRequest trace_request;
+  inference::TraceSettingResponse trace_response;
+  (*trace_request.mutable_settings())["trace_level"].add_value("TIMESTAMPS");
+  (*trace_request.mutable_settings())["trace_rate"].add_value("1");
+  ASSERT_TRUE(stub_->TraceSetting(&trace, trace_request, &trace_response).ok());
+  EXPECT_EQ(trace_response.settings().at("trace_rate").value(0), "1");
+  infer.AddMetadata("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  inference::ModelInferResponse response;
+  ASSERT_TRUE(stub_->ModelInfer(&infer, Request(), &response).ok());
+  auto lines = os::ReadFile(root_ + "/trace");
+  ASSERT_TRUE(lines.ok()) << lines.status().ToString();
+  const std::string line = *lines;
+  EXPECT_THAT(line, HasSubstr(R"("id":"7","model_name":"m")"));
+  EXPECT_THAT(line, HasSubstr(R"("parent_id":"00f067aa0ba902b7")"));
+  EXPECT_THAT(line, HasSubstr("COMPUTE_END"));
+}
+
+TEST_F(GrpcTest, InputsInSharedMemoryHaveNoRawContents) {
+  core_->shared_memory.Allow(1 << 20);
+  inference::ModelInferRequest request = Request();
+  auto& parameters = *request.mutable_inputs(0)->mutable_parameters();
+  parameters["shared_memory_region"].set_string_param("r");
+  parameters["shared_memory_byte_size"].set_int64_param(8);
+  inference::ModelInferResponse response;
+  EXPECT_THAT(Infer(request, response).error_message(), HasSubstr("besides those in shared memory"));
+  request.clear_raw_input_contents();
+  EXPECT_THAT(Infer(request, response).error_message(),
+              HasSubstr("Unable to find shared memory region: 'r'"));
+  request.mutable_inputs(0)->mutable_contents()->add_fp32_contents(1);
+  EXPECT_THAT(Infer(request, response).error_message(), HasSubstr("although it is in shared memory"));
+}
+
+TEST_F(GrpcTest, FilesThatAreRefusedAreInternalAsTritonSays) {
+  inference::RepositoryModelLoadRequest request;
+  inference::RepositoryModelLoadResponse response;
+  request.set_model_name("m");
+  (*request.mutable_parameters())["file:x"].set_bytes_param("x");
+  grpc::ClientContext without_config, with_config;
+  EXPECT_EQ(stub_->RepositoryModelLoad(&without_config, request, &response).error_code(),
+            grpc::StatusCode::INTERNAL);
+  (*request.mutable_parameters())["config"].set_string_param("{}");
+  grpc::Status status = stub_->RepositoryModelLoad(&with_config, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INTERNAL);
+  EXPECT_THAT(status.error_message(), HasSubstr("failed to poll from model repository"));
 }
 
 TEST_F(GrpcTest, Predict) {

@@ -34,5 +34,6 @@ constexpr int kUnarySlots = 2;
 std::span<const GrpcMethod> OipModelMethods();       // metadata, configuration, statistics of models
 std::span<const GrpcMethod> OipRepositoryMethods();  // index, load, unload
 std::span<const GrpcMethod> OipSharedMemoryMethods();
+std::span<const GrpcMethod> OipSettingsMethods();  // logging, traces
 
 }  // namespace snug::server

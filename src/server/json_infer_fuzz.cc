@@ -5,8 +5,10 @@
 #include <memory>
 #include <string>
 
+#include "server/log_settings.h"
 #include "server/repository_call.h"
 #include "server/rest_infer.h"
+#include "server/rest_settings.h"
 #include "server/rest_shared_memory.h"
 #include "server/triton_config.h"
 
@@ -30,6 +32,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   (void)server::ParseRepositoryCall(*body);
   repository::ModelConfig config;
   (void)server::ApplyTritonConfig(*body, "m", config);
+  (void)server::ParseTraceValues(*body);
+  (void)server::ParseLogValues(*body);
   server::SharedRegions regions;
   (void)server::RegisterFromJson(regions, "r", *body);
   return 0;

@@ -237,6 +237,7 @@ int Serve(const ServerOptions& options, const TfsOptions* tfs) {
   auto models = std::make_unique<serving::ModelManager>(manager, *engines, *parsers);
   Core core{*models, options.server_id, options.control == Control::kExplicit};
   core.server_name = options.server_name;
+  core.tracer = std::make_unique<Tracer>(options.trace_file);
   if (options.client_shared_memory) core.shared_memory.Allow(options.message_mib_max << 20);
   auto grpc = StartGrpc(options, threads, budget, core);
   if (!grpc.ok()) return Fail(grpc.status());

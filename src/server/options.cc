@@ -40,6 +40,9 @@ void AddPlaces(CLI::App& app, ServerOptions& o) {
   app.add_option("--payload-log", o.payload_log_dir,
                  "Where requests are kept that model.yaml's payload_log samples")
       ->type_name("DIR");
+  app.add_option("--trace-file", o.trace_file,
+                 "Where traced requests are written, as lines of JSON; see docs/server.md")
+      ->type_name("FILE");
   app.add_option("--server-id", o.server_id, "Name in metrics and logs");
   app.add_option("--server-name", o.server_name,
                  "Name in the server's metadata, for clients that expect another one (\"triton\")")

@@ -37,6 +37,7 @@ struct ServerOptions {
   double drain_seconds = 30;
   uint64_t message_mib_max = 64;
   bool client_shared_memory = false;
+  std::string trace_file;  // empty: no request is traced
   double connection_age_seconds = 0;
   double keepalive_seconds = 60;
   bool rest_enabled = true;

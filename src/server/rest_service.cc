@@ -6,6 +6,7 @@
 #include "server/repository_call.h"
 #include "server/rest_documents.h"
 #include "server/rest_infer.h"
+#include "server/rest_settings.h"
 #include "server/rest_shared_memory.h"
 
 namespace snug::server {
@@ -16,7 +17,8 @@ constexpr std::string_view kKnownPaths =
     "/v2/models/{model}[/versions/{version}][/ready | /config | /stats], /metrics; "
     "POST /v2/models/{model}[/versions/{version}]/infer, /v1/predict/{model}[/versions/{version}], "
     "/v2/repository/index, /v2/repository/models/{model}/load, …/unload; "
-    "/v2/systemsharedmemory[/region/{region}]/status, …/register, …/unregister";
+    "/v2/systemsharedmemory[/region/{region}]/status, …/register, …/unregister; "
+    "/v2/logging, /v2[/models/{model}]/trace/setting";
 constexpr size_t kSegmentsMax = 8;
 
 struct Exchange {
@@ -145,9 +147,13 @@ void Infer(Exchange& exchange) {
   request.sequence = std::move(call->sequence);
   request.inputs = std::move(call->inputs);
   request.outputs = call->outputs;
+  auto trace = exchange.core.tracer->Begin(request, call->id, "rest", exchange.request.Header("traceparent"));
   exchange.core.models.Infer(std::move(request),
-                             [&core = exchange.core, call, respond = exchange.respond](auto result) {
-                               respond(InferResponse(core, *call, std::move(result)));
+                             [&core = exchange.core, call, trace, respond = exchange.respond](auto result) {
+                               Status status = result.status();
+                               auto response = InferResponse(core, *call, std::move(result));
+                               if (trace) trace->End(status, SystemClock().Now());
+                               respond(std::move(response));
                              });
 }
 
@@ -177,7 +183,9 @@ void Predict(Exchange& exchange) {
   request.payload_owner = body;
   for (auto& [key, value] : exchange.request.query)
     request.parameters.insert_or_assign(std::move(key), std::move(value));
-  exchange.core.models.Predict(std::move(request), [respond = exchange.respond](auto result) {
+  auto trace = exchange.core.tracer->Begin(request, "", "rest", exchange.request.Header("traceparent"));
+  exchange.core.models.Predict(std::move(request), [trace, respond = exchange.respond](auto result) {
+    if (trace) trace->End(result.status(), SystemClock().Now());
     respond(PredictResponse(std::move(result)));
   });
 }
@@ -219,10 +227,17 @@ size_t TakeModel(const Segments& segments, size_t at, Exchange& exchange) {
   return at;
 }
 
+// Settings: GET shows, POST changes and shows.
+Route GetOrPost(const Exchange& exchange, Action action) {
+  return {exchange.request.method == "POST" ? "POST" : "GET", action};
+}
+
 Route ModelRoute(const Segments& segments, Exchange& exchange) {
   if (segments.count == 3 && segments.Is(2, "stats")) return {"GET", Statistics};
   const size_t at = TakeModel(segments, 2, exchange);
   if (at == segments.count) return {"GET", Describe<ModelMetadataJson>};
+  if (at + 2 == segments.count && segments.Is(at, "trace") && segments.Is(at + 1, "setting"))
+    return GetOrPost(exchange, Answered<TraceDocument>);
   if (at + 1 != segments.count) return {};
   const std::string_view what = segments.at[at];
   if (what == "infer") return {"POST", Infer};
@@ -273,6 +288,10 @@ Route FindRoute(const Segments& segments, Exchange& exchange) {
   if (segments.count == 3 && segments.Is(0, "v2") && segments.Is(1, "snug") && segments.Is(2, "slowest"))
     return {"GET", Slowest};
   if (segments.Is(0, "v2") && segments.Is(1, "health")) return HealthRoute(segments);
+  if (segments.Is(0, "v2") && segments.Is(1, "logging") && segments.count == 2)
+    return GetOrPost(exchange, Answered<LoggingDocument>);
+  if (segments.Is(0, "v2") && segments.Is(1, "trace") && segments.Is(2, "setting") && segments.count == 3)
+    return GetOrPost(exchange, Answered<TraceDocument>);
   if (segments.Is(0, "v2") && segments.Is(1, "models") && segments.count > 2)
     return ModelRoute(segments, exchange);
   if (segments.Is(0, "v2") && segments.Is(1, "repository")) return RepositoryRoute(segments, exchange);

@@ -195,6 +195,26 @@ TEST_F(RestTest, SharedMemory) {
   shm_unlink(key.c_str());
 }
 
+TEST_F(RestTest, LoggingAndTraces) {
+  EXPECT_THAT(Call("GET", "/v2/logging").body, HasSubstr(R"("log_info":true)"));
+  EXPECT_THAT(Call("POST", "/v2/logging", R"({"log_info":false})").body, HasSubstr(R"("log_info":false)"));
+  EXPECT_EQ(Call("POST", "/v2/logging", R"({"log_loud":1})").status, 400);
+  EXPECT_EQ(Call("POST", "/v2/logging", R"({"log_info":true})").status, 200);
+  EXPECT_THAT(Call("POST", "/v2/trace/setting", R"({"trace_rate":"1"})").body, HasSubstr("--trace-file"));
+  core_->tracer = std::make_unique<Tracer>(root_ + "/trace");
+  const char* on = R"({"trace_level":["TIMESTAMPS"],"trace_rate":"1"})";
+  EXPECT_THAT(Call("POST", "/v2/models/m/trace/setting", on).body,
+              HasSubstr(R"("trace_level":["TIMESTAMPS"])"));
+  EXPECT_THAT(Call("GET", "/v2/trace/setting").body, HasSubstr(R"("trace_level":["OFF"])"));
+  EXPECT_EQ(Call("GET", "/v2/models/n/trace/setting").status, 404);
+  EXPECT_EQ(Call("POST", "/v2/models/m/infer", kGood).status, 200);
+  EXPECT_EQ(Call("POST", "/v1/predict/m", "1 2").status, 200);
+  const std::string lines = *os::ReadFile(root_ + "/trace");
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 2);
+  for (const char* name : {"REQUEST_START", "QUEUE_START", "COMPUTE_START", "COMPUTE_END", "REQUEST_END"})
+    EXPECT_THAT(lines, HasSubstr(name));
+}
+
 TEST_F(RestTest, Predict) {
   auto response = Call("POST", "/v1/predict/m/versions/1?top_k=3", "3 4", {{"Content-Type", "text/plain"}});
   EXPECT_EQ(response.status, 200);

@@ -20,6 +20,11 @@ namespace snug::serving {
 // Set by the client's side when nobody waits for the answer any more.
 using CancelFlag = std::shared_ptr<std::atomic<bool>>;
 
+// When a request went on its way, for one that is traced; default where it did not get there.
+struct RequestTimes {
+  TimePoint queued, started, executed;
+};
+
 // What every request carries.
 struct RequestHead {
   std::string model;
@@ -27,8 +32,9 @@ struct RequestHead {
   std::string signature;  // of the model's signatures; empty: the default one
   TimePoint arrival;      // of the request at the server; latencies count from here
   TimePoint deadline = TimePoint::max();
-  CancelFlag cancelled;  // may be null
-  std::string trace;     // W3C traceparent, as the client sent it; empty: none
+  CancelFlag cancelled;                 // may be null
+  std::string trace;                    // W3C traceparent, as the client sent it; empty: none
+  std::shared_ptr<RequestTimes> times;  // filled in before the answer; null: nobody asks
 };
 
 struct InferRequest : RequestHead {

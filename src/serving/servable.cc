@@ -62,6 +62,7 @@ class Servable::RequestJob : public Job {
   void Take(Request& request, Callback<Response>& done) {
     deadline = request.deadline;
     cancelled = request.cancelled;
+    times = request.times;
     request_ = std::move(request);
     done_ = std::move(done);
   }
@@ -73,6 +74,7 @@ class Servable::RequestJob : public Job {
 
  protected:
   void Answer(Result<Response> answer) {
+    if (times) times->executed = servable_.clock_.Now();
     servable_.Finished(answer.status().code(), request_, *this, stages_);
     done_(std::move(answer));
   }
@@ -367,6 +369,7 @@ bool Servable::Predict(PredictRequest& request, PredictCallback& done) {
 void Servable::Started(Job& job) {
   job.started = clock_.Now();
   const Duration waited = job.started - job.queued;
+  if (job.times) *job.times = {job.queued, job.started, {}};
   stats_->queue_latency.Observe(waited);
   stats_->queue_ns.Add(Nanoseconds(waited));
 }
@@ -472,6 +475,7 @@ Result<std::vector<Tensor>> Servable::ExecuteOnInstance(const std::vector<Tensor
   job->queued = clock_.Now() - (parse_begun - parent.queued);
   job->deadline = parent.deadline;
   job->cancelled = parent.cancelled;
+  job->times = parent.times;
   auto outputs = job->outputs();
   std::unique_ptr<Job> queued = std::move(job);
   bool waits = false;

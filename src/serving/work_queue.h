@@ -45,6 +45,7 @@ class Job {
   TimePoint started = TimePoint::min();  // when an instance took it
   TimePoint deadline = TimePoint::max();
   CancelFlag cancelled;
+  std::shared_ptr<RequestTimes> times;  // see RequestHead
 };
 
 // OK while somebody waits for the answer: else DEADLINE_EXCEEDED or CANCELLED, with how long it waited.

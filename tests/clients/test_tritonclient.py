@@ -185,7 +185,7 @@ def test_grpc_wire_errors(server):
                        "/inference.GRPCInferenceService/ServerReady"):
             code, text = call(method, b"\x0a\xff")
             assert code == grpc.StatusCode.INVALID_ARGUMENT and "not a valid" in text
-        code, text = call("/inference.GRPCInferenceService/TraceSetting", b"")
+        code, text = call("/inference.GRPCInferenceService/Nothing", b"")
         assert code == grpc.StatusCode.UNIMPLEMENTED and "known methods" in text
 
 
