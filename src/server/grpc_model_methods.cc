@@ -58,6 +58,17 @@ void FillSequences(const repository::SequenceConfig& sequence, inference::ModelC
   }
 }
 
+void FillPolicy(const repository::VersionPolicy& policy, inference::ModelVersionPolicy* out) {
+  using Kind = repository::VersionPolicy::Kind;
+  if (policy.kind == Kind::kLatest) {
+    out->mutable_latest()->set_num_versions(static_cast<uint32_t>(policy.latest));
+  } else if (policy.kind == Kind::kListed) {
+    out->mutable_specific()->mutable_versions()->Add(policy.listed.begin(), policy.listed.end());
+  } else {
+    out->mutable_all();
+  }
+}
+
 Status ModelConfig(Core& core, const inference::ModelConfigRequest& request,
                    inference::ModelConfigResponse& response) {
   SNUG_ASSIGN_OR_RETURN(const serving::ModelDescription model,
@@ -68,7 +79,7 @@ Status ModelConfig(Core& core, const inference::ModelConfigRequest& request,
   out->set_platform(PlatformName(model));
   out->set_backend(model.config.engine);
   out->set_max_batch_size(static_cast<int32_t>(config.max_batch_size));
-  out->mutable_version_policy()->mutable_all();
+  FillPolicy(model.config.versions, out->mutable_version_policy());
   for (const TensorSpec& spec : config.inputs) FillConfig(spec, out->add_input());
   for (const TensorSpec& spec : config.outputs) FillConfig(spec, out->add_output());
   FillSequences(model.config.sequence, *out);
@@ -77,6 +88,7 @@ Status ModelConfig(Core& core, const inference::ModelConfigRequest& request,
   group->set_kind(inference::ModelInstanceGroup::KIND_CPU);
   group->set_count(model.config.instances);
   if (config.dynamic_batching) FillBatching(config, model.config.batching, out->mutable_dynamic_batching());
+  out->mutable_response_cache()->set_enable(model.config.cache.on);
   out->mutable_model_transaction_policy()->set_decoupled(false);
   for (const auto& [key, value] : config.parameters)
     (*out->mutable_parameters())[key].set_string_value(value);

@@ -20,6 +20,19 @@ void WriteSpecs(JsonWriter& json, const std::vector<TensorSpec>& specs, std::str
   json.EndArray();
 }
 
+void WriteVersionPolicy(JsonWriter& json, const repository::VersionPolicy& policy) {
+  using Kind = repository::VersionPolicy::Kind;
+  if (policy.kind == Kind::kLatest) {
+    json.Key("latest").BeginObject().Key("num_versions").Value(policy.latest).EndObject();
+  } else if (policy.kind == Kind::kListed) {
+    json.Key("specific").BeginObject().Key("versions").BeginArray();
+    for (int64_t version : policy.listed) json.Value(version);
+    json.EndArray().EndObject();
+  } else {
+    json.Key("all").BeginObject().EndObject();
+  }
+}
+
 void WriteDuration(JsonWriter& json, std::string_view key, uint64_t count, uint64_t nanoseconds) {
   json.Key(key).BeginObject().Key("count").Value(count).Key("ns").Value(nanoseconds).EndObject();
 }
@@ -100,9 +113,9 @@ std::string ModelConfigJson(const serving::ModelDescription& model) {
   JsonWriter json;
   json.BeginObject().Key("name").Value(model.name).Key("platform").Value(PlatformName(model));
   json.Key("backend").Value(model.config.engine).Key("max_batch_size").Value(config.max_batch_size);
-  // Of a model that is here, all versions are, or those that were asked for.
-  json.Key("version_policy").BeginObject().Key("all").BeginObject().EndObject().EndObject();
-  json.Key("input");
+  json.Key("version_policy").BeginObject();
+  WriteVersionPolicy(json, model.config.versions);
+  json.EndObject().Key("input");
   WriteSpecs(json, config.inputs, "data_type", "TYPE_", "dims");
   json.Key("output");
   WriteSpecs(json, config.outputs, "data_type", "TYPE_", "dims");
@@ -116,6 +129,7 @@ std::string ModelConfigJson(const serving::ModelDescription& model) {
     json.EndArray().Key("max_queue_delay_microseconds").Value(model.config.batching.delay_us_max);
     json.Key("priority_levels").Value(model.config.batching.priorities.size()).EndObject();
   }
+  json.Key("response_cache").BeginObject().Key("enable").Value(model.config.cache.on).EndObject();
   json.Key("model_transaction_policy").BeginObject().Key("decoupled").Value(false).EndObject();
   json.Key("parameters").BeginObject();
   for (const auto& [key, value] : config.parameters)

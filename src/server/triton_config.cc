@@ -13,8 +13,6 @@ using Batching = repository::BatchingConfig;
 
 // Read over: said by the model's files, or without their like here.
 constexpr std::string_view kWithoutEffect[] = {
-    "name",
-    "version_policy",
     "input",
     "output",
     "batch_input",
@@ -28,7 +26,6 @@ constexpr std::string_view kWithoutEffect[] = {
     "model_operations",
     "model_transaction_policy",
     "model_repository_agents",
-    "response_cache",
     "model_metrics",
     "runtime",
 };
@@ -74,6 +71,10 @@ class Reader {
       Instances();
     } else if (key == "dynamic_batching") {
       DynamicBatching();
+    } else if (key == "version_policy") {
+      VersionPolicy();
+    } else if (key == "response_cache") {
+      ResponseCache();
     } else if (std::find(std::begin(kWithoutEffect), std::end(kWithoutEffect), key) !=
                std::end(kWithoutEffect)) {
       json_.Skip();
@@ -146,6 +147,43 @@ class Reader {
       }
     }
     config_.batching.mode = Batching::Mode::kOn;
+  }
+
+  void ResponseCache() {
+    std::string key;
+    for (json_.BeginObject(); json_.Key(key);) {
+      if (key == "enable")
+        json_.Bool(config_.cache.on);
+      else
+        json_.Skip();
+    }
+  }
+
+  void VersionPolicy() {
+    using Kind = repository::VersionPolicy::Kind;
+    repository::VersionPolicy& policy = config_.versions;
+    std::string kind, key;
+    for (json_.BeginObject(); json_.Key(kind);) {
+      policy = {};
+      policy.kind = kind == "latest" ? Kind::kLatest : kind == "specific" ? Kind::kListed : Kind::kAll;
+      for (json_.BeginObject(); json_.Key(key);) {
+        int64_t number = 0;
+        if (key == "num_versions" && Whole(key, static_cast<int64_t>(repository::kVersionsMax), number)) {
+          policy.latest = static_cast<int>(std::max<int64_t>(number, 1));
+        } else if (key == "versions") {
+          Versions(policy.listed);
+        } else {
+          json_.Skip();
+        }
+      }
+    }
+  }
+
+  void Versions(std::vector<int64_t>& listed) {
+    for (json_.BeginArray(); json_.Element();) {
+      if (listed.size() == repository::kVersionsMax) json_.Fail("more versions than a model may have");
+      if (!Whole("versions", repository::kVersionMax, listed.emplace_back())) return;
+    }
   }
 
   static constexpr size_t kShownMax = 64;

@@ -27,9 +27,9 @@ struct TritonConfig {
 TritonConfig TritonConfigOf(const serving::ModelDescription& model);
 
 // Changes `config` as the JSON of a ModelConfig message says: backend or platform, max_batch_size,
-// instance_group's count, dynamic_batching. What the files of the model say already (inputs, outputs) and
-// what has no like in Snug is accepted without an effect; what would change answers (an ensemble, sequences,
-// a GPU) and unknown fields are INVALID_ARGUMENT.
+// instance_group's count, dynamic_batching, version_policy. What the files of the model say already (inputs,
+// outputs) and what has no like in Snug is accepted without an effect; what would change answers (an
+// ensemble, sequences, a GPU) and unknown fields are INVALID_ARGUMENT.
 Status ApplyTritonConfig(std::string_view json, std::string_view model, repository::ModelConfig& config);
 
 }  // namespace snug::server

@@ -42,6 +42,14 @@ TEST(TritonConfig, WhatALoadCallChanges) {
   EXPECT_EQ(config.batching.delay_us_max, 500);
   EXPECT_EQ(config.batching.mode, repository::BatchingConfig::Mode::kOn);
   EXPECT_EQ(config.instances, 3);
+  EXPECT_EQ(config.versions, repository::VersionPolicy());
+  EXPECT_TRUE(ApplyTritonConfig(R"({"response_cache":{"enable":true}})", "m", config).ok());
+  EXPECT_TRUE(config.cache.on);
+  EXPECT_TRUE(ApplyTritonConfig(R"({"version_policy":{"latest":{"num_versions":2}}})", "m", config).ok());
+  EXPECT_EQ(config.versions, (repository::VersionPolicy{repository::VersionPolicy::Kind::kLatest, 2, {}}));
+  EXPECT_TRUE(ApplyTritonConfig(R"({"version_policy":{"specific":{"versions":["3",5]}}})", "m", config).ok());
+  EXPECT_EQ(config.versions,
+            (repository::VersionPolicy{repository::VersionPolicy::Kind::kListed, 1, {3, 5}}));
   EXPECT_TRUE(ApplyTritonConfig(R"({"platform":"snug_echo","max_batch_size":4096})", "m", config).ok());
   EXPECT_EQ(config.engine, "echo");
   EXPECT_EQ(config.batching.rows_max, 0);
