@@ -25,6 +25,9 @@ class JsonReader {
   // First character of the next token, 0 at the end of the text.
   char Peek();
 
+  // Nothing but white space follows.
+  bool AtEnd() { return Peek() == '\0' && at_ == end_; }
+
   bool BeginObject() { return Begin('{'); }
   // True with the next key, its value to be read next; false after the object's end.
   bool Key(std::string& key);

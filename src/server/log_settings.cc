@@ -95,7 +95,7 @@ Status ChangeLog(const LogValues& changes) {
 Result<LogValues> ParseLogValues(std::string_view body) {
   LogValues values;
   JsonReader json(body);
-  if (json.Peek() == '\0') return values;
+  if (json.AtEnd()) return values;
   std::string key;
   for (json.BeginObject(); json.Key(key);) {
     if (!ReadValue(json, values[key])) break;

@@ -58,7 +58,7 @@ std::string UnknownRepositoryParameter(std::string_view key) {
 Result<RepositoryCall> ParseRepositoryCall(std::string_view body) {
   RepositoryCall call;
   JsonReader json(body);
-  if (json.Peek() == '\0') return call;
+  if (json.AtEnd()) return call;
   std::string key;
   for (json.BeginObject(); json.Key(key);) {
     if (key == "parameters") {

@@ -19,6 +19,8 @@ TEST(RepositoryCall, AllThatACallMaySay) {
   EXPECT_EQ(call->config, "{}");
   EXPECT_EQ(call->files, (repository::InlineFiles{{"1/model.onnx", "abc"}}));
   EXPECT_TRUE(ParseRepositoryCall("").ok());
+  EXPECT_TRUE(ParseRepositoryCall(" \n").ok());
+  EXPECT_FALSE(ParseRepositoryCall(std::string_view("\0", 1)).ok());
 }
 
 TEST(RepositoryCall, Errors) {

@@ -320,12 +320,6 @@ void WriteOutputHead(JsonWriter& json, const Tensor& output) {
   json.EndArray();
 }
 
-void WritePlace(JsonWriter& json, const SharedPlace& place) {
-  json.Key("parameters").BeginObject().Key("shared_memory_region").Value(place.region);
-  if (place.offset > 0) json.Key("shared_memory_offset").Value(place.offset);
-  json.Key("shared_memory_byte_size").Value(place.bytes).EndObject();
-}
-
 }  // namespace
 
 Result<RestInferRequest> DecodeInfer(const std::shared_ptr<std::string>& body,
@@ -361,7 +355,7 @@ Result<RestInferAnswer> EncodeInfer(const RestInferRequest& request, serving::In
     const Tensor& output = (*outputs)[i];
     WriteOutputHead(json, output);
     if (i < placed.size() && !placed[i].region.empty()) {
-      WritePlace(json, placed[i]);
+      // Nothing more: Triton's C++ client takes any parameters for those of binary data.
     } else if (WantsBinary(request, output.name)) {
       json.Key("parameters").BeginObject().Key("binary_data_size").Value(output.buffer.size()).EndObject();
       answer.binary.emplace_back(static_cast<const char*>(output.buffer.data()), output.buffer.size());

@@ -229,7 +229,9 @@ size_t TakeModel(const Segments& segments, size_t at, Exchange& exchange) {
 
 // Settings: GET shows, POST changes and shows.
 Route GetOrPost(const Exchange& exchange, Action action) {
-  return {exchange.request.method == "POST" ? "POST" : "GET", action};
+  const std::string& method = exchange.request.method;
+  if (method == "POST") return {"POST", action};
+  return {method == "GET" || method == "HEAD" ? "GET" : "GET, POST", action};
 }
 
 Route ModelRoute(const Segments& segments, Exchange& exchange) {

@@ -180,9 +180,7 @@ TEST_F(RestTest, SharedMemory) {
             R"("shared_memory_byte_size":{}}}}}]}})",
             bytes, out_bytes));
   };
-  EXPECT_THAT(
-      infer(8, 16).body,
-      HasSubstr(R"("shape":[1,2],"parameters":{"shared_memory_region":"r","shared_memory_byte_size":8}})"));
+  EXPECT_THAT(infer(8, 16).body, HasSubstr(R"({"name":"y","datatype":"FP32","shape":[1,2]})"));
   float out[2] = {};
   EXPECT_EQ(pread(fd, out, sizeof out, 0), 8);
   EXPECT_EQ(out[1], 6);
@@ -196,6 +194,7 @@ TEST_F(RestTest, SharedMemory) {
 }
 
 TEST_F(RestTest, LoggingAndTraces) {
+  EXPECT_EQ(Call("PUT", "/v2/logging").headers["allow"], "GET, POST");
   EXPECT_THAT(Call("GET", "/v2/logging").body, HasSubstr(R"("log_info":true)"));
   EXPECT_THAT(Call("POST", "/v2/logging", R"({"log_info":false})").body, HasSubstr(R"("log_info":false)"));
   EXPECT_EQ(Call("POST", "/v2/logging", R"({"log_loud":1})").status, 400);

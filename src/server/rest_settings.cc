@@ -35,7 +35,7 @@ void ReadValues(JsonReader& json, std::vector<std::string>& values) {
 Result<TraceValues> ParseTraceValues(std::string_view body) {
   TraceValues changes;
   JsonReader json(body);
-  if (json.Peek() == '\0') return changes;
+  if (json.AtEnd()) return changes;
   std::string key;
   for (json.BeginObject(); json.Key(key);) ReadValues(json, changes[key]);
   SNUG_RETURN_IF_ERROR(json.Finish());
