@@ -110,7 +110,10 @@ void Api::Handle(net::Request&& request, net::Responder respond) {
   auto shared = std::make_shared<net::Request>(std::move(request));
   auto guard = std::make_shared<FileGuard>(shared->body_file);
   if (auto refusal = Admit(*shared)) return respond(std::move(*refusal));
-  if (shared->path == kHealth) return respond(Text("ok\n"));
+  if (shared->path == kHealth) {
+    const bool asks = shared->method == "GET" || shared->method == "HEAD";
+    return respond(asks ? Text("ok\n") : WrongMethod(shared->path, "GET"));
+  }
   std::string who = options_.tokens.Who(shared->Header("Authorization")).value_or("");
   auto taken = pool_.Add([this, shared, guard = std::move(guard), who, respond]() mutable {
     Work(*shared, who, respond, [&guard] { guard.reset(); });

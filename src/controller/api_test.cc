@@ -184,6 +184,8 @@ TEST_F(ApiTest, WaitingForReadiness) {
 TEST_F(ApiTest, UnknownPathsAndMethods) {
   Serve();
   EXPECT_EQ(Ask("GET", "/healthz").body, "ok\n");
+  EXPECT_EQ(Ask("HEAD", "/healthz").status, 200);
+  EXPECT_EQ(Ask("TRACE", "/healthz").status, 405);
   EXPECT_EQ(Ask("GET", "/api/v1/nothing").status, 404);
   EXPECT_EQ(Ask("GET", "/api/v1/models/a/nothing").status, 404);
   EXPECT_EQ(Ask("DELETE", "/api/v1/models").status, 405);
