@@ -47,6 +47,10 @@ test: build models ## fast suite, the system tests, and the replays where SNUG_T
 	@$(NINJA) -C $(BUILD) all
 	@tools/test.sh $(BUILD) fast traces system
 
+peers: build ## other people's clients and tests against our programs (tests/peers/README.md)
+	@tools/setup/packages.sh dev
+	@tests/peers/run.sh
+
 test-fast: build ## unit, protocol and property tests only
 	@$(NINJA) -C $(BUILD) all
 	@tools/test.sh $(BUILD) fast
@@ -78,4 +82,4 @@ install: build ## programs and plug-ins to PREFIX (default /usr/local)
 clean: stop ## removes build/
 	@rm -rf build
 
-.PHONY: help setup torch onnxruntime models build demo stop test test-fast asan tsan bench bench-peers format tidy format-check install clean
+.PHONY: help setup torch onnxruntime models build demo stop test peers test-fast asan tsan bench bench-peers format tidy format-check install clean
