@@ -66,7 +66,7 @@ def engine_process(server, model):
         children = pathlib.Path(f"/proc/{server.pid}/task/{task}/children")
         for child in children.read_text().split() if children.exists() else ():
             command = pathlib.Path(f"/proc/{child}/cmdline")
-            if command.exists() and f"/{model}/".encode() in command.read_bytes():
+            if command.exists() and model.encode() in command.read_bytes():
                 return int(child)
     return None
 
