@@ -113,6 +113,19 @@ typedef struct snug_output_sink {
                     uint64_t bytes);
 } snug_output_sink;
 
+/* How a decoupled model hands out its answers, any number of them: the outputs of one are allocated and
+ * written as above, then sent. Callable only during execute_stream, one call at a time. */
+typedef struct snug_stream_sink {
+  uint32_t struct_size;
+  void* context;
+  void* (*allocate)(void* context, uint32_t index, snug_dtype dtype, int32_t rank, const int64_t* dims,
+                    uint64_t bytes);
+  /* What was allocated since the last call is an answer, and its memory the host's. May block while the
+   * client reads slower. Returns 1, or 0 when no further answer is wanted: stop then and return
+   * SNUG_CANCELLED. */
+  int32_t (*send)(void* context);
+} snug_stream_sink;
+
 typedef struct snug_engine snug_engine;     /* the library, set up once in a process */
 typedef struct snug_model snug_model;       /* a loaded version of a model */
 typedef struct snug_instance snug_instance; /* an execution context of a model; weights belong to the model */
@@ -165,6 +178,9 @@ typedef struct snug_model_info {
   /* 1 when execute only computes: it waits for no network, no other process and no lock that those hold. The
    * host may then call it on the thread that received the request. Optional; 0 if in doubt. */
   int32_t only_computes;
+  /* 1 when a request is answered by any number of answers: the host then calls execute_stream and never
+   * execute. Optional. */
+  int32_t decoupled;
 } snug_model_info;
 
 typedef struct snug_engine_api {
@@ -209,6 +225,12 @@ typedef struct snug_engine_api {
    * and asked for are that signature's inputs and outputs. */
   snug_code (*create_signature_instance)(snug_model* model, const char* signature, snug_instance** instance,
                                          snug_error* error);
+
+  /* Optional, may be NULL where no model is decoupled: as execute, but answers go to `sink` one after the
+   * other, and there may be none. Each holds all wanted outputs. */
+  snug_code (*execute_stream)(snug_instance* instance, const snug_tensor* inputs, uint32_t input_count,
+                              const uint8_t* wanted, uint32_t output_count, const snug_stream_sink* sink,
+                              snug_error* error);
 } snug_engine_api;
 
 /* The plug-in's one export. host_abi_version is the host's; a plug-in that cannot serve it returns NULL. The

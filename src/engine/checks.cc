@@ -108,6 +108,7 @@ Result<ModelInfo> CheckModelInfo(const snug_model_info& report) {
   info.batch_is_free = report.batch_is_free != 0;
   info.threads_per_instance = report.threads_per_instance;
   info.only_computes = report.only_computes != 0;
+  info.decoupled = report.decoupled != 0;
   info.description = CleanText(report.description, SNUG_ERROR_TEXT_BYTES);
   info.signature = CleanText(report.signature, kNameBytesMax);
   info.method = CleanText(report.method, kNameBytesMax);

@@ -106,7 +106,8 @@ std::string EncodeInfo(const ModelInfo& info) {
                {"description", info.description},
                {"signature", info.signature},
                {"method", info.method},
-               {"signatures", ToJson(info.signatures)}});
+               {"signatures", ToJson(info.signatures)},
+               {"decoupled", info.decoupled}});
 }
 
 std::string EncodeStatus(const Status& status) {
@@ -125,6 +126,7 @@ Result<ModelInfo> DecodeInfo(std::string_view text) {
                    json.at("signature").get<std::string>(),
                    json.at("method").get<std::string>(),
                    SignaturesOf(json.at("signatures"))};
+    info.decoupled = json.at("decoupled").get<bool>();
     SNUG_RETURN_IF_ERROR(CheckSpecs(info));
     return info;
   });

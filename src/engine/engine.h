@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -34,7 +35,11 @@ struct ModelInfo {
   std::string method;            // of it, as Signature's
   std::vector<Signature> signatures = {};  // beside that one
   bool only_computes = false;              // in this process: an Execute waits for nothing but the CPU
+  bool decoupled = false;                  // gives any number of answers: ExecuteStream instead of Execute
 };
+
+// Takes one answer of several: all wanted outputs, in the model's order. May block. False: no more is wanted.
+using AnswerSink = std::function<bool(std::vector<Tensor>)>;
 
 // An execution context. One Execute at a time; instances of one model run in parallel.
 class Instance {
@@ -46,6 +51,11 @@ class Instance {
   // restarted: the caller may try again), else the engine's own code and text.
   virtual Result<std::vector<Tensor>> Execute(std::span<const TensorView> inputs,
                                               std::span<const uint8_t> wanted) = 0;
+  // The same for a decoupled model; returns after the last answer. CANCELLED when `sink` wanted no more.
+  virtual Status ExecuteStream(std::span<const TensorView> /*inputs*/, std::span<const uint8_t> /*wanted*/,
+                               const AnswerSink& /*sink*/) {
+    return Status(Code::kUnimplemented, "the model gives exactly one answer");
+  }
 };
 
 // A loaded version. Destroyed after its instances; gives its memory back then.

@@ -3,6 +3,7 @@
 #include <malloc.h>
 
 #include <exception>
+#include <optional>
 
 #include "base/log.h"
 #include "engine/checks.h"
@@ -61,10 +62,70 @@ class HeapOutputs : public OutputMemory {
     buffers_[index] = Buffer::Allocate(bytes);
     return buffers_[index].data();
   }
-  Buffer& buffer(uint32_t index) { return buffers_[index]; }
+  std::vector<Tensor> Take(const std::vector<TensorSpec>& specs, const OutputCollector& collector,
+                           std::span<const uint8_t> wanted) const {
+    std::vector<Tensor> tensors;
+    for (uint32_t i = 0; i < specs.size(); ++i) {
+      if (!wanted.empty() && wanted[i] == 0) continue;
+      tensors.push_back({specs[i].name, specs[i].dtype, collector.outputs()[i].shape, buffers_[i]});
+    }
+    return tensors;
+  }
 
  private:
   std::vector<Buffer> buffers_;
+};
+
+// The outputs of one answer after the other.
+class AnswerCollector {
+ public:
+  AnswerCollector(const std::vector<TensorSpec>& specs, uint64_t bytes_max, std::span<const uint8_t> wanted,
+                  const AnswerSink& sink)
+      : specs_(specs), bytes_max_(bytes_max), wanted_(wanted), sink_(sink) {
+    Begin();
+  }
+
+  snug_stream_sink Sink() {
+    return {
+        sizeof(snug_stream_sink), this,
+        [](void* self, uint32_t index, snug_dtype dtype, int32_t rank, const int64_t* dims, uint64_t bytes) {
+          snug_output_sink sink = static_cast<AnswerCollector*>(self)->outputs_->Sink();
+          return sink.allocate(sink.context, index, dtype, rank, dims, bytes);
+        },
+        [](void* self) -> int32_t { return static_cast<AnswerCollector*>(self)->Send() ? 1 : 0; }};
+  }
+  // What became of the whole: a refusal of ours explains a failure better than the engine's own text.
+  Status Finish(const Status& from_engine) const {
+    if (!refusal_.ok()) return refusal_;
+    return stopped_ ? Status(Code::kCancelled, "the client wanted no further answers") : from_engine;
+  }
+
+ private:
+  void Begin() {
+    memory_.emplace(specs_.size());
+    outputs_.emplace(specs_, bytes_max_, *memory_);
+  }
+  // Called by the plug-in: no exception may pass.
+  bool Send() noexcept {
+    if (stopped_ || !refusal_.ok()) return false;
+    try {
+      refusal_ = outputs_->Finish({}, wanted_);
+      stopped_ = refusal_.ok() && !sink_(memory_->Take(specs_, *outputs_, wanted_));
+      Begin();
+    } catch (const std::exception& e) {
+      refusal_ = Error(Code::kResourceExhausted, "an answer could not be passed on: {}", e.what());
+    }
+    return refusal_.ok() && !stopped_;
+  }
+
+  const std::vector<TensorSpec>& specs_;
+  const uint64_t bytes_max_;
+  const std::span<const uint8_t> wanted_;
+  const AnswerSink& sink_;
+  std::optional<HeapOutputs> memory_;
+  std::optional<OutputCollector> outputs_;
+  Status refusal_;
+  bool stopped_ = false;
 };
 
 class PluginInstance : public LocalInstance {
@@ -82,33 +143,40 @@ class PluginInstance : public LocalInstance {
     HeapOutputs memory(specs.size());
     OutputCollector collector(specs, model_->engine->output_bytes_max(), memory);
     SNUG_RETURN_IF_ERROR(ExecuteInto(inputs, wanted, collector));
-    std::vector<Tensor> tensors;
-    for (uint32_t i = 0; i < specs.size(); ++i) {
-      if (!wanted.empty() && wanted[i] == 0) continue;
-      tensors.push_back({specs[i].name, specs[i].dtype, collector.outputs()[i].shape, memory.buffer(i)});
-    }
-    return tensors;
+    return memory.Take(specs, collector, wanted);
+  }
+
+  Status ExecuteStream(std::span<const TensorView> inputs, std::span<const uint8_t> wanted,
+                       const AnswerSink& answers) override {
+    SNUG_RETURN_IF_ERROR(Fill(inputs, wanted));
+    AnswerCollector collector(info_.outputs, model_->engine->output_bytes_max(), wanted, answers);
+    const snug_stream_sink sink = collector.Sink();
+    return collector.Finish(Execute("execute_stream", model_->api().execute_stream, wanted, &sink));
   }
 
   Status ExecuteInto(std::span<const TensorView> inputs, std::span<const uint8_t> wanted,
                      OutputCollector& collector) override {
-    SNUG_RETURN_IF_ERROR(FillInputs(inputs));
-    const size_t output_count = info_.outputs.size();
-    if (!wanted.empty() && wanted.size() != output_count) {
-      return InvalidArgument("expected a choice of {} outputs, got {}", output_count, wanted.size());
-    }
-    uint8_t all[SNUG_MAX_TENSORS];
-    std::fill_n(all, output_count, uint8_t{1});
-    snug_output_sink sink = collector.Sink();
-    Status status =
-        Call("execute", model_->api().execute, handle_, static_cast<const snug_tensor*>(inputs_.data()),
-             static_cast<uint32_t>(inputs_.size()), wanted.empty() ? all : wanted.data(),
-             static_cast<uint32_t>(output_count), static_cast<const snug_output_sink*>(&sink));
-    return collector.Finish(status, wanted);
+    SNUG_RETURN_IF_ERROR(Fill(inputs, wanted));
+    const snug_output_sink sink = collector.Sink();
+    return collector.Finish(Execute("execute", model_->api().execute, wanted, &sink), wanted);
   }
 
  private:
-  Status FillInputs(std::span<const TensorView> inputs) {
+  // `execute` is the plug-in's execute or execute_stream, with its sink.
+  template <typename Function, typename Sink>
+  Status Execute(const char* call, Function execute, std::span<const uint8_t> wanted, const Sink* sink) {
+    const size_t output_count = info_.outputs.size();
+    uint8_t all[SNUG_MAX_TENSORS];
+    std::fill_n(all, output_count, uint8_t{1});
+    return Call(call, execute, handle_, static_cast<const snug_tensor*>(inputs_.data()),
+                static_cast<uint32_t>(inputs_.size()), wanted.empty() ? all : wanted.data(),
+                static_cast<uint32_t>(output_count), sink);
+  }
+
+  Status Fill(std::span<const TensorView> inputs, std::span<const uint8_t> wanted) {
+    if (!wanted.empty() && wanted.size() != info_.outputs.size()) {
+      return InvalidArgument("expected a choice of {} outputs, got {}", info_.outputs.size(), wanted.size());
+    }
     if (inputs.size() != inputs_.size()) {
       return InvalidArgument("expected {} inputs, got {}", inputs_.size(), inputs.size());
     }
@@ -199,6 +267,8 @@ Result<std::unique_ptr<Model>> LocalEngine::Load(const std::string& directory,
   }
   SNUG_RETURN_IF_ERROR(Call("describe", model->api().describe, model->handle, &report));
   SNUG_ASSIGN_OR_RETURN(model->info, CheckModelInfo(report));
+  if (model->info.decoupled && model->api().execute_stream == nullptr)
+    return FailedPrecondition("the engine reports a decoupled model but lacks execute_stream");
   return std::unique_ptr<Model>(std::make_unique<PluginModel>(std::move(model)));
 }
 

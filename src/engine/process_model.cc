@@ -242,6 +242,12 @@ class ProcessModel : public Model {
 
 Result<std::unique_ptr<Model>> LoadInOwnProcess(ProcessOptions options) {
   SNUG_ASSIGN_OR_RETURN(auto supervisor, Supervisor::Start(std::move(options)));
+  if (supervisor->info().decoupled) {
+    return FailedPrecondition(
+        "{} answers a request several times, which an engine process cannot pass on; set isolation: "
+        "in-process",
+        supervisor->label());
+  }
   return std::unique_ptr<Model>(std::make_unique<ProcessModel>(std::move(supervisor)));
 }
 
