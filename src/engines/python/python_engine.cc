@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -51,6 +52,7 @@ struct snug_model {
   std::unique_ptr<Worker> spare;  // the one that told; the first instance takes it
   snug::kit::SpecList inputs;
   snug::kit::SpecList outputs;
+  bool decoupled = false;
   uint64_t memory_bytes = 0;
   std::string description;
 };
@@ -174,6 +176,7 @@ void Load(LogFunction log, const fs::path& directory, const char* options_json, 
   model.spare = StartWorker(model, model.declared);
   AddSpecs(model.declared.at("inputs"), model.inputs);
   AddSpecs(model.declared.at("outputs"), model.outputs);
+  model.decoupled = model.declared.at("decoupled").get<bool>();
   model.memory_bytes = PrivateBytesOf(model.spare->pid()) * static_cast<uint64_t>(instances);
   model.description = fmt::format("Python {} with numpy {}, {} process{} x {} thread{}",
                                   model.declared.at("python").get<std::string>(),
@@ -238,8 +241,9 @@ json WriteInputs(snug_instance& instance, const snug_tensor* inputs, uint32_t co
   return table;
 }
 
-void WriteOutput(const snug_instance& instance, const json& tensor, uint32_t index,
-                 const snug_output_sink& sink) {
+// Sink: snug_output_sink or snug_stream_sink.
+template <typename Sink>
+void WriteOutput(const snug_instance& instance, const json& tensor, uint32_t index, const Sink& sink) {
   const auto dims = tensor.at(1).get<std::vector<int64_t>>();
   const auto offset = tensor.at(2).get<uint64_t>();
   const auto bytes = tensor.at(3).get<uint64_t>();
@@ -252,7 +256,8 @@ void WriteOutput(const snug_instance& instance, const json& tensor, uint32_t ind
   if (bytes > 0) std::memcpy(memory, instance.output_region->data() + offset, bytes);
 }
 
-void TakeOutputs(snug_instance& instance, Answer& answer, const snug_output_sink& sink) {
+template <typename Sink>
+void TakeOutputs(snug_instance& instance, Answer& answer, const Sink& sink) {
   const json& body = Checked(answer.body);
   if (answer.region.valid()) {
     auto region = SharedMemory::Map(std::move(answer.region));
@@ -265,16 +270,10 @@ void TakeOutputs(snug_instance& instance, Answer& answer, const snug_output_sink
   }
 }
 
-// One try. UNAVAILABLE: the worker died.
-Result<Answer> AskWorker(snug_instance& instance, const json& inputs, const std::vector<uint8_t>& wanted) {
-  EnsureWorker(instance);
-  const int region = instance.input_announced ? -1 : instance.input_region->fd();
-  auto answer = instance.worker->Ask({{"op", "predict"}, {"inputs", inputs}, {"wanted", wanted}}, region,
-                                     instance.model->timeout);
-  if (answer.ok()) {
-    instance.input_announced = true;
-    return answer;
-  }
+// UNAVAILABLE: the worker died.
+Result<Answer> Ask(snug_instance& instance, const json& message, int region) {
+  auto answer = instance.worker->Ask(message, region, instance.model->timeout);
+  if (answer.ok()) return answer;
   snug::Status why = answer.status();
   if (why.code() == snug::Code::kDeadlineExceeded) {
     why = snug::Error(why.code(),
@@ -285,15 +284,37 @@ Result<Answer> AskWorker(snug_instance& instance, const json& inputs, const std:
   return why;
 }
 
-void Run(snug_instance& instance, const snug_tensor* inputs, uint32_t input_count,
-         const std::vector<uint8_t>& wanted, const snug_output_sink& sink) {
+// One try.
+Result<Answer> AskWorker(snug_instance& instance, const json& inputs, const std::vector<uint8_t>& wanted) {
+  EnsureWorker(instance);
+  const int region = instance.input_announced ? -1 : instance.input_region->fd();
+  auto answer = Ask(instance, {{"op", "predict"}, {"inputs", inputs}, {"wanted", wanted}}, region);
+  instance.input_announced = instance.input_announced || answer.ok();
+  return answer;
+}
+
+// The answer of predict, or its first part.
+Answer Run(snug_instance& instance, const snug_tensor* inputs, uint32_t input_count,
+           const std::vector<uint8_t>& wanted) {
   const json table = WriteInputs(instance, inputs, input_count);
   for (int tried = 1;; ++tried) {
     auto answer = AskWorker(instance, table, wanted);
-    if (answer.ok()) return TakeOutputs(instance, *answer, sink);
+    if (answer.ok()) return *std::move(answer);
     const bool again = answer.status().code() == snug::Code::kUnavailable && !instance.model->stateful;
     if (!again || tried == kTriesMax) Throw(answer.status());
     instance.start_again_at = {};  // at once: the back-off is for those that keep dying
+  }
+}
+
+// The worker writes the next part when it is asked for it: they share the region.
+void PassParts(snug_instance& instance, Answer part, const snug_stream_sink& sink) {
+  while (Checked(part.body).at("part").get<bool>()) {
+    TakeOutputs(instance, part, sink);
+    const bool more = sink.send(sink.context) != 0;
+    auto next = Ask(instance, {{"op", more ? "next" : "stop"}}, -1);
+    if (!next.ok()) Throw(next.status());
+    if (!more) throw Failure(SNUG_CANCELLED, "no further answers are wanted");
+    part = *std::move(next);
   }
 }
 
@@ -318,6 +339,8 @@ snug_code LoadModel(snug_engine* engine, const char* directory, const char* opti
 snug_code DescribeModel(snug_model* model, snug_model_info* info, snug_error*) {
   snug::kit::Describe(model->inputs, model->outputs, model->memory_bytes, model->worker_options.threads,
                       model->description, info);
+  const bool knows = info->struct_size >= offsetof(snug_model_info, decoupled) + sizeof info->decoupled;
+  if (knows) info->decoupled = model->decoupled ? 1 : 0;
   return SNUG_OK;
 }
 
@@ -335,7 +358,17 @@ snug_code Execute(snug_instance* instance, const snug_tensor* inputs, uint32_t i
                   const uint8_t* wanted, uint32_t output_count, const snug_output_sink* sink,
                   snug_error* error) {
   return Guard(error, SNUG_INTERNAL, [&] {
-    Run(*instance, inputs, input_count, std::vector<uint8_t>(wanted, wanted + output_count), *sink);
+    Answer answer = Run(*instance, inputs, input_count, std::vector<uint8_t>(wanted, wanted + output_count));
+    TakeOutputs(*instance, answer, *sink);
+  });
+}
+
+snug_code ExecuteStream(snug_instance* instance, const snug_tensor* inputs, uint32_t input_count,
+                        const uint8_t* wanted, uint32_t output_count, const snug_stream_sink* sink,
+                        snug_error* error) {
+  return Guard(error, SNUG_INTERNAL, [&] {
+    std::vector<uint8_t> choice(wanted, wanted + output_count);
+    PassParts(*instance, Run(*instance, inputs, input_count, choice), *sink);
   });
 }
 
@@ -361,6 +394,8 @@ extern "C" SNUG_EXPORT const snug_engine_api* snug_engine_get_api(uint32_t host_
       .execute = &Execute,
       .recognises = &Recognises,
       .prefers_process = 0,  // its workers are processes already
+      .create_signature_instance = nullptr,
+      .execute_stream = &ExecuteStream,
   };
   return host_abi_version == SNUG_ENGINE_ABI_VERSION ? &api : nullptr;
 }

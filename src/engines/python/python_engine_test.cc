@@ -135,7 +135,8 @@ TEST_F(PythonTest, ExceptionsBecomeCodes) {
   EXPECT_EQ(SendTo("value_error").ToString(), "INVALID_ARGUMENT: ValueError: row 3 is negative");
   EXPECT_EQ(SendTo("bug").ToString(), "INTERNAL: AttributeError: 'Lab' object has no attribute 'nothing'");
   EXPECT_EQ(SendTo("exit").ToString(), "INTERNAL: SystemExit: 3");
-  EXPECT_THAT(SendTo("generator").text(), HasSubstr("predict must return a dict of outputs, got generator"));
+  EXPECT_THAT(SendTo("generator").text(),
+              HasSubstr("predict must return a dict of outputs, got generator (a predict that"));
   EXPECT_THAT(SendTo("no_note").text(), HasSubstr("predict returned no \"note\"; it returned: y"));
   EXPECT_THAT(SendTo("wrong_type").text(),
               HasSubstr("declared FP32 [-1, -1], predict returned float64 [2, 4]"));
@@ -249,6 +250,62 @@ TEST_F(PythonTest, HangIsBounded) {
     after = Send(*instance, 1).status();
   }
   EXPECT_EQ(after.ToString(), "OK");
+}
+
+// A predict that yields.
+class YieldTest : public PythonTest {
+ protected:
+  void SetUp() override {
+    PythonTest::SetUp();
+    if (IsSkipped()) return;
+    auto model = TryLoad("{}", SNUG_TEST_SOURCE_DIR "/testdata/repeat");
+    ASSERT_TRUE(model.ok()) << model.status().ToString();
+    EXPECT_TRUE((*model)->info().decoupled);
+    auto instance = (*model)->CreateInstance();
+    ASSERT_TRUE(instance.ok());
+    instance_ = *std::move(instance);
+  }
+  // Takes answers until it has `most`; what they held is in rows_.
+  Status Stream(std::vector<int32_t> x, size_t most = 1000, std::span<const uint8_t> wanted = {}) {
+    rows_.clear();
+    TensorView view{
+        "x", DType::kInt32, {static_cast<int64_t>(x.size())}, x.data(), x.size() * sizeof(int32_t)};
+    return instance_->ExecuteStream({&view, 1}, wanted, [&](std::vector<Tensor> outputs) {
+      const auto* y = static_cast<const int32_t*>(outputs[0].buffer.data());
+      rows_.emplace_back(y, y + outputs[0].shape[0]);
+      outputs_ = outputs.size();
+      return rows_.size() < most;
+    });
+  }
+
+  std::unique_ptr<Instance> instance_;
+  std::vector<std::vector<int32_t>> rows_;
+  size_t outputs_ = 0;
+};
+
+TEST_F(YieldTest, EachPartIsAnAnswer) {
+  EXPECT_TRUE(Stream({1, 3, 40000, 2}).ok());
+  ASSERT_EQ(rows_.size(), 4U);
+  EXPECT_EQ(rows_[1], (std::vector<int32_t>{3, 3, 3}));
+  EXPECT_EQ(rows_[2], std::vector<int32_t>(40000, 40000));
+  EXPECT_EQ(outputs_, 2U);
+  EXPECT_TRUE(Stream({}).ok());
+  EXPECT_TRUE(rows_.empty());
+  EXPECT_TRUE(Stream({5}, 1000, std::vector<uint8_t>{1, 0}).ok());
+  EXPECT_EQ(outputs_, 1U);
+}
+
+TEST_F(YieldTest, WhoWantsNoMoreEndsIt) {
+  EXPECT_EQ(Stream({1, 2, 3, 4}, 2).code(), Code::kCancelled);
+  EXPECT_EQ(rows_.size(), 2U);
+  EXPECT_TRUE(Stream({7}).ok()) << "the next request is as any";
+  EXPECT_EQ(rows_.size(), 1U);
+}
+
+TEST_F(YieldTest, AnErrorComesAfterWhatWasAnswered) {
+  EXPECT_EQ(Stream({1, -1, 2}).ToString(), "INVALID_ARGUMENT: ValueError: a negative value");
+  EXPECT_EQ(rows_.size(), 1U);
+  EXPECT_TRUE(Stream({7}).ok());
 }
 
 TEST_F(PythonTest, InstancesRunInParallel) {

@@ -161,6 +161,7 @@ class Worker:
     def __init__(self, channel):
         self.channel = channel
         self.inputs = self.outputs = self.model = self.types = None
+        self.decoupled, self.parts, self.wanted = False, None, None
         self.input_region = self.output_region = None
 
     def load(self, request, _fds):
@@ -178,7 +179,9 @@ class Worker:
         described = model.describe() if hasattr(model, "describe") else {}
         self.inputs = self.specs("inputs", request, described)
         self.outputs = self.specs("outputs", request, described)
-        return {"inputs": [[s.name, s.number, s.shape] for s in self.inputs],
+        self.decoupled = inspect.isgeneratorfunction(model.predict)
+        return {"decoupled": self.decoupled,
+                "inputs": [[s.name, s.number, s.shape] for s in self.inputs],
                 "outputs": [[s.name, s.number, s.shape] for s in self.outputs],
                 "python": "%d.%d.%d" % sys.version_info[:3], "numpy": np.__version__}, []
 
@@ -196,12 +199,33 @@ class Worker:
             self.input_region = Region(fds[0])
             os.close(fds[0])
         given = {spec.name: self.view(tensor) for spec, tensor in zip(self.inputs, request["inputs"])}
+        self.wanted = request["wanted"]
         answer = self.model.predict(given)
+        if not self.decoupled:
+            return self.outputs_of(answer, "return")
+        self.parts = answer
+        return self.next(request, fds)
+
+    def next(self, _request, _fds):
+        """The next of several answers; it lies where the last one lay, which the server has taken."""
+        answer = next(self.parts, self)
+        if answer is self:
+            return self.stop(None, None)
+        body, fds = self.outputs_of(answer, "yield")
+        return {"part": True, **body}, fds
+
+    def stop(self, _request, _fds):
+        self.parts.close()
+        self.parts = None
+        return {"part": False}, []
+
+    def outputs_of(self, answer, how):
         if not isinstance(answer, dict):
-            raise Refusal(INTERNAL, f"predict must return a dict of outputs, got {type(answer).__name__}"
-                          + (" (answers in parts are not supported)" if inspect.isgenerator(answer) else ""))
+            raise Refusal(INTERNAL, f"predict must {how} a dict of outputs, got {type(answer).__name__}"
+                          + (" (a predict that contains `yield` itself may answer several times)"
+                             if inspect.isgenerator(answer) else ""))
         return self.write([self.output(spec, answer) if wanted else None
-                           for spec, wanted in zip(self.outputs, request["wanted"])])
+                           for spec, wanted in zip(self.outputs, self.wanted)])
 
     def view(self, tensor):
         number, shape, offset, size = tensor
@@ -248,7 +272,7 @@ class Worker:
     def answer(self, request, fds):
         loading = request["op"] == "load"
         try:
-            body, out_fds = (self.load if loading else self.predict)(request, fds)
+            body, out_fds = getattr(self, request["op"])(request, fds)
             return {"code": OK, **body}, out_fds
         except Refusal as e:
             return {"code": e.code, "text": str(e)[:TEXT_CHARS_MAX]}, []
