@@ -4,6 +4,7 @@
 #include <snug/v1/prediction.pb.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "server/grpc_methods.h"
@@ -90,10 +91,12 @@ class AnswerWriter {
 constexpr const char* kWantsFinalResponse = "triton_enable_empty_final_response";
 constexpr const char* kIsFinalResponse = "triton_final_response";
 
+// `is_final`: what it says of itself, if anything.
 grpc::ByteBuffer EncodeAnswer(const std::string& id, const serving::InferResponse& response,
-                              const std::vector<SharedPlace>& placed, bool says_final = false) {
+                              const std::vector<SharedPlace>& placed,
+                              std::optional<bool> is_final = std::nullopt) {
   inference::ModelInferResponse head;
-  if (says_final) (*head.mutable_parameters())[kIsFinalResponse].set_bool_param(true);
+  if (is_final) (*head.mutable_parameters())[kIsFinalResponse].set_bool_param(*is_final);
   head.set_model_name(response.model);
   head.set_model_version(std::to_string(response.version));
   head.set_id(id);
@@ -165,18 +168,19 @@ Status Translate(const Core& core, OipRequest& oip, serving::InferRequest& reque
 
 // Classes and shared memory are made before the answer's bytes.
 Result<grpc::ByteBuffer> Encode(const Core& core, const OipRequest& oip,
-                                Result<serving::InferResponse> result, bool says_final) {
+                                Result<serving::InferResponse> result, std::optional<bool> is_final) {
   if (!result.ok()) return result.status();
   std::vector<SharedPlace> placed;
-  if (oip.extras) {
+  if (oip.extras && !result->is_end) {
     SNUG_ASSIGN_OR_RETURN(placed, FinishOutputs(core, *oip.extras, *result));
   }
-  return EncodeAnswer(oip.message->id(), *result, placed, says_final);
+  return EncodeAnswer(oip.message->id(), *result, placed, is_final);
 }
 
 Result<grpc::ByteBuffer> Finish(const Core& core, const OipRequest& oip,
-                                Result<serving::InferResponse> result, bool says_final = false) {
-  auto answer = Encode(core, oip, std::move(result), says_final);
+                                Result<serving::InferResponse> result,
+                                std::optional<bool> is_final = std::nullopt) {
+  auto answer = Encode(core, oip, std::move(result), is_final);
   if (oip.trace) oip.trace->End(answer.status(), SystemClock().Now());
   return answer;
 }
@@ -209,6 +213,24 @@ bool WantsFinal(const inference::ModelInferRequest& message) {
   return found != message.parameters().end() && found->second.bool_param();
 }
 
+// A decoupled model's answers, on their way into a stream.
+class PartTaker : public serving::AnswerTaker {
+ public:
+  PartTaker(const Core& core, OipRequest oip, std::shared_ptr<StreamedAnswers> answers)
+      : core_(core), oip_(std::move(oip)), answers_(std::move(answers)) {}
+  void Begin() override { answers_->AnyNumber(); }
+  bool Take(serving::InferResponse answer) override {
+    auto encoded = Encode(core_, oip_, std::move(answer), false);
+    return answers_->Part(encoded.ok() ? StreamAnswer(*std::move(encoded))
+                                       : StreamError(*oip_.message, encoded.status()));
+  }
+
+ private:
+  const Core& core_;
+  const OipRequest oip_;
+  const std::shared_ptr<StreamedAnswers> answers_;
+};
+
 grpc::ByteBuffer EncodePrediction(serving::PredictResponse response) {
   snug::v1::PredictResponse message;
   message.set_model(std::move(response.model));
@@ -239,19 +261,23 @@ void GrpcModelInfer(Core& core, GrpcCall& call) {
 }
 
 void GrpcStreamedInfer(Core& core, grpc::ByteBuffer& bytes, serving::RequestHead head,
-                       std::function<void(grpc::ByteBuffer)> answer) {
+                       std::shared_ptr<StreamedAnswers> answers) {
   OipRequest oip;
   serving::InferRequest request;
   static_cast<serving::RequestHead&>(request) = std::move(head);
   Status status = ParseMessage(bytes, oip.message.get());
   if (status.ok()) status = Translate(core, oip, request);
-  if (!status.ok()) return answer(StreamError(*oip.message, status));
+  if (!status.ok()) return answers->End(StreamError(*oip.message, status));
   oip.trace = core.tracer->Begin(request, oip.message->id(), "grpc", "");
-  core.models.Infer(std::move(request), [&core, oip = std::move(oip),
-                                         answer = std::move(answer)](Result<serving::InferResponse> result) {
-    auto finished = Finish(core, oip, std::move(result), WantsFinal(*oip.message));
-    answer(finished.ok() ? StreamAnswer(*std::move(finished)) : StreamError(*oip.message, finished.status()));
-  });
+  request.answers = std::make_shared<PartTaker>(core, oip, answers);
+  core.models.Infer(
+      std::move(request), [&core, oip = std::move(oip), answers](Result<serving::InferResponse> result) {
+        const bool says_final = WantsFinal(*oip.message);
+        const bool is_silent = result.ok() && result->is_end && !says_final;
+        auto finished = Finish(core, oip, std::move(result), says_final ? std::optional(true) : std::nullopt);
+        if (!finished.ok()) return answers->End(StreamError(*oip.message, finished.status()));
+        answers->End(is_silent ? std::nullopt : std::optional(StreamAnswer(*std::move(finished))));
+      });
 }
 
 void GrpcPredict(Core& core, GrpcCall& call) {

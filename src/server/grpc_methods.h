@@ -1,7 +1,8 @@
 // The table of gRPC methods. Only files that include gRPC include this.
 #pragma once
 
-#include <functional>
+#include <memory>
+#include <optional>
 #include <span>
 
 #include "server/core.h"
@@ -18,9 +19,21 @@ std::span<const GrpcMethod> TfsGrpcMethods();  // TensorFlow Serving
 void GrpcModelInfer(Core& core, GrpcCall& call);
 void GrpcPredict(Core& core, GrpcCall& call);
 
-// A ModelInferRequest within a stream; `head` says what is known of it besides the message. `answer` gets a
-// ModelStreamInferResponse, an error's too, exactly once, on any thread.
+// What answers a request within a stream, each time with a ModelStreamInferResponse. On any thread.
+class StreamedAnswers {
+ public:
+  virtual ~StreamedAnswers() = default;
+  // There may be any number of them, so that other requests' answers need not wait for the last. Before all
+  // else.
+  virtual void AnyNumber() = 0;
+  // One after which others may come. May block while the client reads slower. False: nobody reads any more.
+  virtual bool Part(grpc::ByteBuffer answer) = 0;
+  // Exactly once: nothing follows. The last answer, an error's too, or none.
+  virtual void End(std::optional<grpc::ByteBuffer> answer) = 0;
+};
+
+// A ModelInferRequest within a stream; `head` says what is known of it besides the message.
 void GrpcStreamedInfer(Core& core, grpc::ByteBuffer& message, serving::RequestHead head,
-                       std::function<void(grpc::ByteBuffer)> answer);
+                       std::shared_ptr<StreamedAnswers> answers);
 
 }  // namespace snug::server

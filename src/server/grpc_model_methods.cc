@@ -89,7 +89,7 @@ Status ModelConfig(Core& core, const inference::ModelConfigRequest& request,
   group->set_count(model.config.instances);
   if (config.dynamic_batching) FillBatching(config, model.config.batching, out->mutable_dynamic_batching());
   out->mutable_response_cache()->set_enable(model.config.cache.on);
-  out->mutable_model_transaction_policy()->set_decoupled(false);
+  out->mutable_model_transaction_policy()->set_decoupled(model.info.decoupled);
   for (const auto& [key, value] : config.parameters)
     (*out->mutable_parameters())[key].set_string_value(value);
   return {};

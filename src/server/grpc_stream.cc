@@ -2,7 +2,9 @@
 
 #include <grpcpp/support/async_stream.h>
 
+#include <condition_variable>
 #include <deque>
+#include <list>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -43,8 +45,36 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
     StreamCall& call;
     std::shared_ptr<StreamCall> holder;  // while the event is to come
   };
-  struct Answer {
-    std::optional<grpc::ByteBuffer> bytes;  // none: not yet
+  // What leaves for one request.
+  class Answers : public StreamedAnswers {
+   public:
+    explicit Answers(std::shared_ptr<StreamCall> call) : call_(std::move(call)) {}
+    void AnyNumber() override {
+      std::lock_guard lock(call_->mutex_);
+      any_number = true;
+    }
+    bool Part(grpc::ByteBuffer answer) override {
+      std::unique_lock lock(call_->mutex_);
+      call_->space_.wait(lock, [this] { return waiting.size() < kStreamPartsMax || call_->broken_; });
+      if (call_->broken_) return false;
+      waiting.push_back(std::move(answer));
+      call_->WriteNext();
+      return true;
+    }
+    void End(std::optional<grpc::ByteBuffer> answer) override {
+      std::lock_guard lock(call_->mutex_);
+      if (answer) waiting.push_back(*std::move(answer));
+      ended = true;
+      call_->WriteNext();
+      call_->Ended();
+    }
+
+    // Under the call's lock.
+    std::deque<grpc::ByteBuffer> waiting;
+    bool any_number = false, ended = false;
+
+   private:
+    const std::shared_ptr<StreamCall> call_;
   };
 
   void Arrived(bool ok) {
@@ -75,21 +105,16 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
       reading_ = false;
       return FinishWhenDone();
     }
-    auto answer = std::make_shared<Answer>();
+    auto answers = std::make_shared<Answers>(shared_from_this());
     {
       std::lock_guard lock(mutex_);
-      answers_.push_back(answer);
+      answers_.push_back(answers);
     }
     serving::RequestHead head;
     head.arrival = SystemClock().Now();
     head.deadline = deadline_;
     head.cancelled = cancelled_;
-    GrpcStreamedInfer(streams_.core_, message_, head,
-                      [self = shared_from_this(), answer](grpc::ByteBuffer bytes) {
-                        std::lock_guard lock(self->mutex_);
-                        answer->bytes = std::move(bytes);
-                        self->WriteNext();
-                      });
+    GrpcStreamedInfer(streams_.core_, message_, head, std::move(answers));
     std::lock_guard lock(mutex_);
     reading_ = false;
     paused_ = streams_.draining_ || answers_.size() >= kStreamRequestsMax;
@@ -97,23 +122,39 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
     FinishWhenDone();
   }
 
-  // The rest with mutex_ held.
+  // The rest with mutex_ held. One that is not of a decoupled model keeps those behind it waiting.
   void WriteNext() {
-    if (writing_ || answers_.empty() || !answers_.front()->bytes) return;
-    writing_ = true;
-    write_.holder = shared_from_this();
-    stream_.Write(*answers_.front()->bytes, &write_);
+    if (writing_) return;
+    for (const auto& answers : answers_) {
+      if (!answers->waiting.empty()) {
+        writing_ = true;
+        written_ = answers;
+        write_.holder = shared_from_this();
+        stream_.Write(answers->waiting.front(), &write_);
+        return;
+      }
+      if (!answers->any_number && !answers->ended) return;
+    }
   }
 
-  void Written(bool) {  // a stream that broke says so to the next read
+  void Written(bool ok) {  // a stream that broke says so to the next read as well
     std::lock_guard lock(mutex_);
     writing_ = false;
-    answers_.pop_front();
-    if (paused_ && !streams_.draining_) {
+    broken_ = broken_ || !ok;
+    std::exchange(written_, nullptr)->waiting.pop_front();
+    space_.notify_all();
+    WriteNext();
+    Ended();
+  }
+
+  // Requests of which nothing more leaves make room for others.
+  void Ended() {
+    answers_.remove_if(
+        [this](const auto& one) { return one->ended && one->waiting.empty() && one != written_; });
+    if (paused_ && !streams_.draining_ && answers_.size() < kStreamRequestsMax) {
       paused_ = false;
       Read();
     }
-    WriteNext();
     FinishWhenDone();
   }
 
@@ -126,9 +167,13 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   }
 
   void Over(bool) {
-    if (context_.IsCancelled()) cancelled_->store(true, std::memory_order_relaxed);
+    if (!context_.IsCancelled()) return;
+    cancelled_->store(true, std::memory_order_relaxed);
+    std::lock_guard lock(mutex_);
+    broken_ = true;
+    space_.notify_all();
   }
-  void Ended(bool) {}
+  void Finished(bool) {}
 
   Streams& streams_;
   const AwaitStream await_;
@@ -141,11 +186,13 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   Tag<&StreamCall::Over> over_{*this};
   Tag<&StreamCall::HasRead> read_{*this};
   Tag<&StreamCall::Written> write_{*this};
-  Tag<&StreamCall::Ended> ended_{*this};
+  Tag<&StreamCall::Finished> ended_{*this};
 
   std::mutex mutex_;
-  std::deque<std::shared_ptr<Answer>> answers_;  // in the order of the requests
-  bool reading_ = false, paused_ = false, writing_ = false, finished_ = false;
+  std::condition_variable space_;                // for parts, or broken_
+  std::list<std::shared_ptr<Answers>> answers_;  // in the order of the requests
+  std::shared_ptr<Answers> written_;             // whose first one is being written
+  bool reading_ = false, paused_ = false, writing_ = false, finished_ = false, broken_ = false;
 };
 
 void Streams::Await(const AwaitStream& await) {

@@ -1,7 +1,8 @@
 // ModelStreamInfer: one call that carries many requests and their answers, both at once.
 //
-// Requests are executed as they come, many at a time; answers leave in the order of the requests. An error is
-// the answer of its request (error_message beside the request's id), not the end of the stream.
+// Requests are executed as they come, many at a time; answers leave in the order of the requests, but those
+// of decoupled models when they are there. An error is the answer of its request (error_message beside the
+// request's id), not the end of the stream.
 #pragma once
 
 #include <grpcpp/grpcpp.h>
@@ -18,6 +19,8 @@ namespace snug::server {
 
 // Requests of one stream under way; further ones are read when an answer has left.
 constexpr size_t kStreamRequestsMax = 64;
+// Answers of one request that wait to be sent; its model is held up then.
+constexpr size_t kStreamPartsMax = 16;
 
 // Awaits the next call on the queue: RequestAsyncBidiStreaming of the service.
 using AwaitStream = std::function<void(

@@ -130,7 +130,7 @@ std::string ModelConfigJson(const serving::ModelDescription& model) {
     json.Key("priority_levels").Value(model.config.batching.priorities.size()).EndObject();
   }
   json.Key("response_cache").BeginObject().Key("enable").Value(model.config.cache.on).EndObject();
-  json.Key("model_transaction_policy").BeginObject().Key("decoupled").Value(false).EndObject();
+  json.Key("model_transaction_policy").BeginObject().Key("decoupled").Value(model.info.decoupled).EndObject();
   json.Key("parameters").BeginObject();
   for (const auto& [key, value] : config.parameters)
     json.Key(key).BeginObject().Key("string_value").Value(value).EndObject();

@@ -144,6 +144,21 @@ Status WarmUp(const LoadContext& context, const std::string& directory, Servable
   return {};
 }
 
+// What counts on one answer for each request.
+Status CheckDecoupled(const Servable::Parts& parts) {
+  const auto& config = parts.config;
+  const bool batches =
+      config.batching.mode == repository::BatchingConfig::Mode::kOn || !config.batching.priorities.empty();
+  const char* key = config.sequence.on ? "sequence"
+                    : batches          ? "batching"
+                    : config.cache.on  ? "cache"
+                    : parts.parser     ? "parser"
+                                       : nullptr;
+  if (key == nullptr) return {};
+  return InvalidArgument("model.yaml: `{}` cannot be used with a model that gives any number of answers",
+                         key);
+}
+
 // What a pipeline shows of itself as a model.
 class PipelineModel : public engine::Model {
  public:
@@ -208,7 +223,9 @@ Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context,
   SNUG_ASSIGN_OR_RETURN(parts.signatures, LoadSignatures(parts));
   SNUG_RETURN_IF_ERROR(AddParser(context, directory, parts));
   SNUG_ASSIGN_OR_RETURN(parts.instances, CreateInstances(*parts.model, parts.config.instances));
-  if (parts.config.sequence.on) {
+  if (parts.model->info().decoupled) {
+    SNUG_RETURN_IF_ERROR(CheckDecoupled(parts));
+  } else if (parts.config.sequence.on) {
     SNUG_ASSIGN_OR_RETURN(parts.sequences, PlanSequences(parts));
   } else {
     parts.batching = MeasuredPlan(context, parts.config, parts.model->info(), *parts.instances[0]);

@@ -37,6 +37,24 @@ struct RequestHead {
   std::shared_ptr<RequestTimes> times;  // filled in before the answer; null: nobody asks
 };
 
+struct InferResponse {
+  std::string model;
+  int64_t version = 0;
+  std::vector<Tensor> outputs;
+  bool is_end = false;  // of a decoupled model's answers: AnswerTaker had them, here are none
+};
+
+// Takes the answers of a decoupled model, which gives any number of them.
+class AnswerTaker {
+ public:
+  virtual ~AnswerTaker() = default;
+  // The request is one of such a model. On the caller's thread, before Infer returns.
+  virtual void Begin() = 0;
+  // In their order, on one thread, before the callback. May block while the client reads slower; the model's
+  // instance waits then. False: nobody wants more.
+  virtual bool Take(InferResponse answer) = 0;
+};
+
 struct InferRequest : RequestHead {
   std::vector<Tensor> inputs;        // any order; buffers own their bytes or borrow the protocol message's
   std::vector<std::string> outputs;  // wanted ones, in the order of the answer; empty: all
@@ -45,12 +63,7 @@ struct InferRequest : RequestHead {
   // An answer on the calling thread costs the protocol less than one on another, even when the caller is
   // busy.
   bool answer_here = false;
-};
-
-struct InferResponse {
-  std::string model;
-  int64_t version = 0;
-  std::vector<Tensor> outputs;
+  std::shared_ptr<AnswerTaker> answers;  // null: exactly one is expected, a decoupled model is an error
 };
 
 struct PredictRequest : RequestHead {

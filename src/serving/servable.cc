@@ -94,6 +94,7 @@ class Servable::InferJob : public RequestJob<InferRequest, InferResponse>, publi
 
   void Run(engine::Instance* instance) override {
     servable_.Started(*this);
+    if (servable_.info_.decoupled) return AnswerSeveral(*instance);
     Answer(servable_.Execute(*instance, request_.inputs, wanted_, *this));
   }
 
@@ -109,6 +110,12 @@ class Servable::InferJob : public RequestJob<InferRequest, InferResponse>, publi
   }
 
  private:
+  void AnswerSeveral(engine::Instance& instance) {
+    Status status = servable_.ExecuteStream(instance, request_, wanted_);
+    if (!status.ok()) return Fail(status);
+    RequestJob::Answer(InferResponse{servable_.name_, servable_.version_, {}, true});
+  }
+
   const std::vector<uint8_t> wanted_;
 };
 
@@ -151,18 +158,20 @@ class Servable::ExecuteJob : public Job, public Batchable {
 // Zeros on one instance. All jobs of a round wait for each other, so that no thread takes two.
 class Servable::WarmJob : public Job {
  public:
-  WarmJob(const std::vector<Tensor>& inputs, std::shared_ptr<std::latch> round)
-      : inputs_(inputs), round_(std::move(round)) {}
+  WarmJob(const std::vector<Tensor>& inputs, bool decoupled, std::shared_ptr<std::latch> round)
+      : inputs_(inputs), decoupled_(decoupled), round_(std::move(round)) {}
 
   std::future<Status> outcome() { return outcome_.get_future(); }
   void Run(engine::Instance* instance) override {
     round_->arrive_and_wait();
-    outcome_.set_value(instance->Execute(Views(inputs_), {}).status());
+    outcome_.set_value(decoupled_ ? instance->ExecuteStream(Views(inputs_), {}, [](auto) { return true; })
+                                  : instance->Execute(Views(inputs_), {}).status());
   }
   void Fail(const Status& status) override { outcome_.set_value(status); }
 
  private:
   const std::vector<Tensor>& inputs_;
+  const bool decoupled_;
   const std::shared_ptr<std::latch> round_;
   std::promise<Status> outcome_;
 };
@@ -216,7 +225,7 @@ void Servable::Work(JobQueue& queue, size_t worker, engine::Instance* instance, 
 }
 
 bool Servable::RunHere(InferJob& job, InferRequest& request, InferCallback& done) {
-  const bool quick = info_.only_computes && engine_process_ == 0 &&
+  const bool quick = info_.only_computes && !info_.decoupled && engine_process_ == 0 &&
                      typical_compute_ns_.load(std::memory_order_relaxed) < Duration(kQuickComputeMax).count();
   if (!quick || !executions_->IsFreeFor(request.inputs)) return false;
   if (!request.answer_here && !ThreadHasSlept()) return false;
@@ -270,7 +279,7 @@ Status Servable::ExecuteOnEach(const std::vector<Tensor>& inputs) {
   auto round = std::make_shared<std::latch>(static_cast<ptrdiff_t>(instances_.size()));
   std::vector<std::future<Status>> outcomes;
   for (size_t i = 0; i < instances_.size(); ++i) {
-    auto job = std::make_unique<WarmJob>(inputs, round);
+    auto job = std::make_unique<WarmJob>(inputs, info_.decoupled, round);
     outcomes.push_back(job->outcome());
     std::unique_ptr<Job> queued = std::move(job);
     bool waits = false;
@@ -343,6 +352,15 @@ bool Servable::Infer(InferRequest& request, InferCallback& done) {
   Status status = ArrangeInputs(info_.inputs, request.inputs);
   auto wanted =
       status.ok() ? WantedOutputs(info_.outputs, request.outputs) : Result<std::vector<uint8_t>>(status);
+  if (wanted.ok() && info_.decoupled) {
+    if (request.answers != nullptr) {
+      request.answers->Begin();
+    } else {
+      wanted = Error(Code::kUnimplemented,
+                     "it gives any number of answers (decoupled transaction policy); ask it over gRPC with "
+                     "ModelStreamInfer");
+    }
+  }
   if (wanted.ok()) {
     if (cache_ && AnswerFromCache(request, *wanted, done)) return true;
     auto job = std::make_unique<InferJob>(*this, *std::move(wanted));
@@ -415,6 +433,19 @@ Result<std::vector<Tensor>> Servable::Execute(engine::Instance& instance, const 
   stats_->inferences.Add(Items(inputs));
   if (counts_batches_) stats_->batch_rows.Observe(Items(inputs));
   return ExecuteWithRetry(instance, inputs, wanted, job);
+}
+
+Status Servable::ExecuteStream(engine::Instance& instance, const InferRequest& request,
+                               std::span<const uint8_t> wanted) {
+  stats_->inferences.Add(Items(request.inputs));
+  const TimePoint begun = clock_.Now();
+  const Duration cpu_before = ThreadCpuTime();
+  Status status = instance.ExecuteStream(Views(request.inputs), wanted, [&](std::vector<Tensor> outputs) {
+    ArrangeOutputs(request.outputs, outputs);
+    return request.answers->Take({name_, version_, std::move(outputs)});
+  });
+  CountExecution(instance, clock_.Now() - begun, ThreadCpuTime() - cpu_before);
+  return status;
 }
 
 Result<std::vector<Tensor>> Servable::ExecuteWithRetry(engine::Instance& instance,

@@ -146,6 +146,9 @@ class Servable {
   void Started(Job& job);
   Result<std::vector<Tensor>> Execute(engine::Instance& instance, const std::vector<Tensor>& inputs,
                                       const std::vector<uint8_t>& wanted, const Job& job);
+  // Of a decoupled model: its answers go to request.answers.
+  Status ExecuteStream(engine::Instance& instance, const InferRequest& request,
+                       std::span<const uint8_t> wanted);
   // Once more when the engine's process dies meanwhile.
   Result<std::vector<Tensor>> ExecuteWithRetry(engine::Instance& instance, const std::vector<Tensor>& inputs,
                                                const std::vector<uint8_t>& wanted, const Job& job);
