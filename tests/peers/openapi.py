@@ -36,11 +36,11 @@ def server():
 
 def check(description, program, *options):
     """0 when what the program did was as described."""
-    with program() as address:
+    with program() as address, tempfile.TemporaryDirectory() as directory:  # for what schemathesis keeps
         schemathesis = pathlib.Path(sys.executable).parent / "schemathesis"
         done = subprocess.run([schemathesis, "run", ROOT / description, "--url", address, "--phases",
                                "examples,coverage,fuzzing", "--max-examples", str(EXAMPLES_MAX), "--no-color", *options],
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS_MAX)
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS_MAX, cwd=directory)
     if done.returncode != 0:
         print(done.stdout)
     print(f"{'FAIL' if done.returncode else 'pass':5} schemathesis on {description}", flush=True)
