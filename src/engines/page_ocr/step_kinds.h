@@ -20,7 +20,8 @@ std::unique_ptr<Step> MakeJoin(std::string_view options_json);
 
 template <typename T>
 T ValueOf(Result<T> result) {
-  if (!result.ok()) throw kit::Failure(static_cast<snug_code>(result.status().code()), result.status().text());
+  if (!result.ok())
+    throw kit::Failure(static_cast<snug_code>(result.status().code()), result.status().text());
   return std::move(result).value();
 }
 
