@@ -23,9 +23,10 @@ torch: setup ## LibTorch for the torch engine (550 MB to download); the next bui
 	@tools/setup/venvs.sh torch
 	@cmake --preset $(notdir $(BUILD)) > build/logs/configure.log 2>&1
 
-onnxruntime: setup ## ONNX Runtime for its engine (26 MB to download, wants Go); the next build makes the engine
-	@tools/setup/onnxruntime.sh
-	@cmake --preset $(notdir $(BUILD)) > build/logs/configure.log 2>&1
+onnxruntime: setup ## ONNX Runtime for its engine (26 MB to download); ORT_INCLUDE=DIR has its C API's headers
+	@test -f "$(ORT_INCLUDE)/onnxruntime_c_api.h" || { echo "ORT_INCLUDE=DIR is missing: a directory with onnxruntime_c_api.h of ONNX Runtime 1.32; no package of the set-up has it" >&2; exit 1; }
+	@tools/setup/venvs.sh onnxruntime
+	@cmake --preset $(notdir $(BUILD)) -DSNUG_ORT_INCLUDE="$(abspath $(ORT_INCLUDE))" > build/logs/configure.log 2>&1
 
 $(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json $(wildcard cmake/*.cmake) | setup
 	@echo "[build] configuring (log: build/logs/configure.log)"

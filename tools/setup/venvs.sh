@@ -8,7 +8,7 @@
 #   build/venv/convert   model converters; uses runtime's packages too
 #   build/venv/test      client libraries and pytest for the system tests
 #   build/venv/torch     LibTorch, for the torch engine (550 MB to download)
-#   build/venv/onnxruntime   ONNX Runtime, for its engine; onnxruntime.sh calls this and adds the headers
+#   build/venv/onnxruntime   ONNX Runtime, for its engine
 #   build/venv/peer-*    other model servers, for benchmarks (60-130 MB to download, each)
 #
 # SNUG_VENVS: another folder than build/venv.
