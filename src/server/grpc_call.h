@@ -60,4 +60,16 @@ grpc::ByteBuffer SerializeMessage(const Message& message) {
   return grpc::ByteBuffer(&slice, 1);
 }
 
+// A method that takes one message and gives one: parses, calls `Answer(core, request, response)` and sends
+// what it made.
+template <typename Request, typename Response, Status (*Answer)(struct Core&, const Request&, Response&)>
+void Unary(struct Core& core, GrpcCall& call) {
+  Request request;
+  Response response;
+  Status status = ParseMessage(call.request(), &request);
+  if (status.ok()) status = Answer(core, request, response);
+  if (!status.ok()) return call.Fail(status);
+  call.Finish(SerializeMessage(response));
+}
+
 }  // namespace snug::server

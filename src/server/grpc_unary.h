@@ -1,5 +1,5 @@
-// Methods that take one small message and give one: parse, answer, send. Only files that include gRPC include
-// this.
+// KServe v2's methods that take one small message and give one (Unary in grpc_call.h). Only files that
+// include gRPC include this.
 #pragma once
 
 #include <span>
@@ -8,17 +8,6 @@
 #include "server/grpc_call.h"
 
 namespace snug::server {
-
-// Calls `answer(core, request, response)` and sends what it made.
-template <typename Request, typename Response, Status (*Answer)(Core&, const Request&, Response&)>
-void Unary(Core& core, GrpcCall& call) {
-  Request request;
-  Response response;
-  Status status = ParseMessage(call.request(), &request);
-  if (status.ok()) status = Answer(core, request, response);
-  if (!status.ok()) return call.Fail(status);
-  call.Finish(SerializeMessage(response));
-}
 
 // Calls of such a method that each queue awaits at a time.
 constexpr int kUnarySlots = 2;

@@ -49,17 +49,6 @@ serving::RequestHead HeadOf(const GrpcCall& call) {
   return head;
 }
 
-// Parses, calls `answer(core, request, response)` and sends what it made.
-template <typename Request, typename Response, Status (*Answer)(Core&, const Request&, Response&)>
-void Unary(Core& core, GrpcCall& call) {
-  Request request;
-  Response response;
-  Status status = ParseMessage(call.request(), &request);
-  if (status.ok()) status = Answer(core, request, response);
-  if (!status.ok()) return call.Fail(status);
-  call.Finish(SerializeMessage(response));
-}
-
 Status Translate(const std::shared_ptr<tfs::PredictRequest>& message, const TfsTarget& target,
                  serving::InferRequest& request) {
   request.model = target.model;

@@ -7,6 +7,8 @@ import urllib.error
 import urllib.request
 
 import pytest
+import tritonclient.grpc as grpcclient
+import tritonclient.http as httpclient
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/support"))
@@ -70,3 +72,12 @@ def server(tmp_path_factory):
     running = Server(directory).wait_ready()
     yield running
     assert running.stop() == 0, running.log.read_text()
+
+
+@pytest.fixture(params=[grpcclient, httpclient], ids=["grpc", "http"])
+def client(request, server):
+    """(module, client) of each protocol, to the server of the test's module."""
+    module = request.param
+    made = module.InferenceServerClient(server.grpc if module is grpcclient else server.rest)
+    yield module, made
+    made.close()

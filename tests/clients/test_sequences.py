@@ -30,14 +30,6 @@ def server(tmp_path_factory):
     assert running.stop() == 0, running.log.read_text()
 
 
-@pytest.fixture(params=[grpcclient, httpclient], ids=["grpc", "http"])
-def client(request, server):
-    module = request.param
-    made = module.InferenceServerClient(server.grpc if module is grpcclient else server.rest)
-    yield module, made
-    made.close()
-
-
 def value(module, number):
     made = module.InferInput("INPUT", [1, 1], "INT32")
     made.set_data_from_numpy(np.array([[number]], np.int32))

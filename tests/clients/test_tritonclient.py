@@ -15,15 +15,6 @@ X = np.array(EXAMPLE["x"], dtype=np.float32)
 Y = np.array(EXAMPLE["y"], dtype=np.float32)
 
 
-@pytest.fixture(params=[grpcclient, httpclient], ids=["grpc", "http"])
-def client(request, server):
-    """(module, client) of each protocol."""
-    module = request.param
-    made = module.InferenceServerClient(server.grpc if module is grpcclient else server.rest)
-    yield module, made
-    made.close()
-
-
 def tensor(module, name, values, datatype=None, **options):
     datatype = datatype or {np.float32: "FP32", np.uint8: "UINT8", np.bool_: "BOOL", np.object_: "BYTES",
                             np.float16: "FP16", np.float64: "FP64"}[values.dtype.type]

@@ -8,6 +8,7 @@
 #include <initializer_list>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -99,6 +100,17 @@ class SpecList {
 // Fills *info for describe. It points into the lists and `description`, which live as long as the model.
 void Describe(const SpecList& inputs, const SpecList& outputs, uint64_t memory_bytes, int threads,
               const std::string& description, snug_model_info* info);
+
+// The host's memory for an output, by a snug_output_sink or a snug_stream_sink. Throws Failure(INTERNAL) when
+// the host refuses.
+template <typename Sink>
+void* Allocate(const Sink& sink, size_t index, snug_dtype dtype, std::span<const int64_t> dims,
+               uint64_t bytes) {
+  void* memory = sink.allocate(sink.context, static_cast<uint32_t>(index), dtype,
+                               static_cast<int32_t>(dims.size()), dims.data(), bytes);
+  if (memory == nullptr) throw Failure(SNUG_INTERNAL, "the host refused output " + std::to_string(index));
+  return memory;
+}
 
 // Adds what Options::Tensors(option) has.
 void AddDeclared(const Options& options, const char* option, SpecList& specs);

@@ -206,11 +206,8 @@ void BindInput(snug_instance& instance, size_t i, const snug_tensor& input) {
 
 void* Allocate(const snug_output_sink* sink, size_t index, snug_dtype dtype, const ov::Shape& shape,
                uint64_t bytes) {
-  std::vector<int64_t> dims(shape.begin(), shape.end());
-  void* memory = sink->allocate(sink->context, static_cast<uint32_t>(index), dtype,
-                                static_cast<int32_t>(dims.size()), dims.data(), bytes);
-  if (memory == nullptr) throw Failure(SNUG_INTERNAL, "the host refused output " + std::to_string(index));
-  return memory;
+  const std::vector<int64_t> dims(shape.begin(), shape.end());
+  return snug::kit::Allocate(*sink, index, dtype, dims, bytes);
 }
 
 // Before the run: outputs of fixed shape are written straight where the host wants them.

@@ -9,10 +9,7 @@ namespace snug::page_ocr {
 using kit::Failure;
 
 void* Outputs::Allocate(size_t index, const std::vector<int64_t>& dims, uint64_t bytes) const {
-  void* memory = sink_->allocate(sink_->context, static_cast<uint32_t>(index), specs_.specs()[index].dtype,
-                                 static_cast<int32_t>(dims.size()), dims.data(), bytes);
-  if (memory == nullptr) throw Failure(SNUG_INTERNAL, "the host refused an output");
-  return memory;
+  return kit::Allocate(*sink_, index, specs_.specs()[index].dtype, dims, bytes);
 }
 
 void Outputs::Copy(void* to, const void* from, size_t bytes) {

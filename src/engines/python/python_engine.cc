@@ -250,9 +250,7 @@ void WriteOutput(const snug_instance& instance, const json& tensor, uint32_t ind
   if (instance.output_region == nullptr || !instance.output_region->Contains(offset, bytes)) {
     throw Failure(SNUG_INTERNAL, fmt::format("output {} lies outside of the Python worker's region", index));
   }
-  void* memory = sink.allocate(sink.context, index, tensor.at(0).get<snug_dtype>(),
-                               static_cast<int32_t>(dims.size()), dims.data(), bytes);
-  if (memory == nullptr) throw Failure(SNUG_INTERNAL, fmt::format("the host refused output {}", index));
+  void* memory = snug::kit::Allocate(sink, index, tensor.at(0).get<snug_dtype>(), dims, bytes);
   if (bytes > 0) std::memcpy(memory, instance.output_region->data() + offset, bytes);
 }
 

@@ -138,9 +138,7 @@ void Load(const char* directory, const char* options_json, snug_model& model) {
 
 void WriteOutput(const AnswerTensor& tensor, uint32_t index, const snug_output_sink& sink) {
   const std::string_view data = tensor.data();
-  void* memory = sink.allocate(sink.context, index, tensor.dtype, static_cast<int32_t>(tensor.dims.size()),
-                               tensor.dims.data(), data.size());
-  if (memory == nullptr) throw Failure(SNUG_INTERNAL, "the host refused output " + std::to_string(index));
+  void* memory = snug::kit::Allocate(sink, index, tensor.dtype, tensor.dims, data.size());
   if (!data.empty()) std::memcpy(memory, data.data(), data.size());
 }
 

@@ -105,10 +105,7 @@ void WriteOutput(const Api& api, TF_Tensor* result, uint32_t index, const snug_o
   const auto* strings = static_cast<const TF_TString*>(api.TF_TensorData(result));
   const size_t count = is_string ? StringCount(api, result) : 0;
   const uint64_t bytes = is_string ? StringBytes(api, strings, count) : api.TF_TensorByteSize(result);
-  void* memory = sink.allocate(sink.context, index, ToSnug(api.TF_TensorType(result)),
-                               static_cast<int32_t>(dims.size()), dims.data(), bytes);
-  if (memory == nullptr)
-    throw kit::Failure(SNUG_INTERNAL, "the host refused output " + std::to_string(index));
+  void* memory = kit::Allocate(sink, index, ToSnug(api.TF_TensorType(result)), dims, bytes);
   if (is_string)
     CopyStrings(api, strings, count, static_cast<char*>(memory));
   else if (bytes > 0)

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <exception>
 #include <new>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -31,6 +32,14 @@ snug_code Guarded(snug_error* error, Work&& work) noexcept {
   } catch (const std::exception& e) {
     return Report(Status(Code::kInternal, e.what()), error);
   }
+}
+
+// The answer's bytes into the host's memory.
+inline Status WriteAnswer(const snug_answer_sink& sink, const char* content_type, std::string_view answer) {
+  void* memory = sink.allocate(sink.context, content_type, answer.size());
+  if (memory == nullptr) return Internal("the host refused the answer");
+  std::memcpy(memory, answer.data(), answer.size());
+  return {};
 }
 
 inline std::vector<TensorSpec> SpecsOf(const snug_tensor_spec* specs, uint32_t count) {

@@ -2,10 +2,6 @@
 // walks through it as the example of a parser.
 #include <parser.h>
 
-#include <algorithm>
-#include <cstring>
-#include <exception>
-#include <new>
 #include <string_view>
 #include <vector>
 
@@ -79,10 +75,7 @@ snug_code Format(snug_parser* parser, snug_request* request, const snug_tensor* 
     SNUG_ASSIGN_OR_RETURN(std::string answer,
                           parser->recogniser.Answer(request->request, static_cast<const float*>(output.data),
                                                     snug::Shape(output.dims, output.dims + output.rank)));
-    void* memory = sink->allocate(sink->context, "application/json", answer.size());
-    if (memory == nullptr) return snug::Internal("the host refused the answer");
-    std::memcpy(memory, answer.data(), answer.size());
-    return {};
+    return snug::parsers::WriteAnswer(*sink, "application/json", answer);
   });
 }
 

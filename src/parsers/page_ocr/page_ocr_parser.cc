@@ -113,10 +113,7 @@ snug_code Format(snug_parser* parser, snug_request* request, const snug_tensor* 
   return Guarded(error, [&]() -> Status {
     SNUG_ASSIGN_OR_RETURN(const nlohmann::ordered_json json, Answer(*parser, *request, outputs));
     const std::string answer = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    void* memory = sink->allocate(sink->context, "application/json", answer.size());
-    if (memory == nullptr) return snug::Internal("the host refused the answer");
-    std::memcpy(memory, answer.data(), answer.size());
-    return {};
+    return snug::parsers::WriteAnswer(*sink, "application/json", answer);
   });
 }
 

@@ -1,9 +1,9 @@
 """What loading a model does to another one's latency, and to memory."""
 import http.client
 import statistics
-import threading
 import time
 
+from ..meanwhile import Meanwhile
 from ..models import MAGIKA, OCR
 from ..rows import Row
 from ..servers import Snug
@@ -30,25 +30,17 @@ class Explicit(Snug):
         super().__init__(models, workers=1, options=("--control", "explicit"), wait=False)
 
 
-class Reloading:
-    """Loads a model again and again meanwhile."""
+class Reloading(Meanwhile):
+    """Loads a model again and again."""
+
+    pause_seconds = 1 / LOADS_PER_SECOND_MAX
 
     def __init__(self, server, model):
-        self.server, self.model, self.over, self.loads = server, model, threading.Event(), 0
+        self.server, self.model, self.loads = server, model, 0
 
-    def _work(self):
-        while not self.over.wait(1 / LOADS_PER_SECOND_MAX):
-            change(self.server, "load", self.model)
-            self.loads += 1
-
-    def __enter__(self):
-        self.thread = threading.Thread(target=self._work)
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.thread.join()
+    def step(self):
+        change(self.server, "load", self.model)
+        self.loads += 1
 
 
 def p99_beside_loads(context):

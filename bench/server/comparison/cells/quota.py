@@ -3,8 +3,8 @@ import contextlib
 import os
 import pathlib
 import statistics
-import threading
 
+from ..meanwhile import Meanwhile
 from ..models import OCR
 from ..rows import Row
 from ..servers import Snug
@@ -41,28 +41,20 @@ def cgroup(name, cpus):
             group.rmdir()
 
 
-class RunnableThreads:
+class RunnableThreads(Meanwhile):
     """Counts the server's threads that run or want to, every few milliseconds."""
 
+    pause_seconds = SAMPLE_SECONDS
+
     def __init__(self, server):
-        self.server, self.counts, self.over = server, [], threading.Event()
+        self.server, self.counts = server, []
 
-    def _work(self):
-        while not self.over.wait(SAMPLE_SECONDS):
-            running = 0
-            for stat in pathlib.Path(f"/proc/{self.server.root_pid}/task").glob("*/stat"):
-                with contextlib.suppress(OSError):
-                    running += stat.read_text().rsplit(")", 1)[1].split()[0] == "R"
-            self.counts.append(running)
-
-    def __enter__(self):
-        self.thread = threading.Thread(target=self._work)
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.thread.join()
+    def step(self):
+        running = 0
+        for stat in pathlib.Path(f"/proc/{self.server.root_pid}/task").glob("*/stat"):
+            with contextlib.suppress(OSError):
+                running += stat.read_text().rsplit(")", 1)[1].split()[0] == "R"
+        self.counts.append(running)
 
 
 def run(context):
