@@ -207,6 +207,13 @@ class Parser {
          CLI::Range(1, 1000000)},
         {"--label", "label", "Another name for the version, such as stable", any},
         {"--department", "department", "Owner; departments do not share groups", any},
+        {"--sharing", "sharing",
+         "shared; guaranteed: in its group requests never add up to more than a card; alone: a group of its "
+         "own; default: shared",
+         CLI::IsMember({"shared", "guaranteed", "alone"})},
+        {"--keep-apart", "keep_apart",
+         "Models that never share a group with this one: a,b; empty: none any more", any},
+        {"--pin", "pinned_groups", "Groups that its copies go to first: g1,g2; empty: none any more", any},
         {"--isolation", "isolation", "default, in-process or process",
          CLI::IsMember({"default", "in-process", "process"})},
     };

@@ -47,6 +47,14 @@ TEST(ArgumentsTest, DeployCarriesWhatWasGivenAndNothingElse) {
                   Pair("parser_options", R"({"top_k":2})")));
 }
 
+TEST(ArgumentsTest, DeployPassesWishesOfPlacementOn) {
+  auto parsed = ParseGood({"deploy", "./dir", "--sharing", "guaranteed", "--keep-apart", "a,b", "--pin", ""});
+  EXPECT_THAT(std::get<DeployOptions>(parsed.command).query,
+              UnorderedElementsAre(Pair("sharing", "guaranteed"), Pair("keep_apart", "a,b"),
+                                   Pair("pinned_groups", "")));
+  EXPECT_THAT(ParseBad({"deploy", "./dir", "--sharing", "both"}), HasSubstr("guaranteed"));
+}
+
 TEST(ArgumentsTest, UpPassesPlacementOn) {
   auto parsed = ParseGood(
       {"up", "--policy", "best-fit", "--limit", "0.8", "--group-cores", "1.5", "--memory-mib", "4096"});

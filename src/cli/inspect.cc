@@ -122,6 +122,17 @@ std::string PlacementLines(const Json& model) {
   return text.empty() ? text : "\n" + text;
 }
 
+// What it asks of placement beyond its share; nothing for a model that asks for nothing.
+std::string WishLine(const Json& model) {
+  std::string sharing = TextOf(model, "sharing"), text;
+  auto add = [&](const std::string& wish) { text += (text.empty() ? "" : "; ") + wish; };
+  if (sharing == "guaranteed") add("guaranteed: requests in its group never add up to more than a card");
+  if (sharing == "alone") add("alone in its group");
+  if (!ListOf(model, "keep_apart").empty()) add("kept apart from " + Join(ListOf(model, "keep_apart")));
+  if (!ListOf(model, "pinned_groups").empty()) add("pinned to " + Join(ListOf(model, "pinned_groups")));
+  return text.empty() ? text : text + "\n";
+}
+
 Status ShowModel(const Session& session, const ApiClient& api, const std::string& name) {
   SNUG_ASSIGN_OR_RETURN(Json model, api.Get("/api/v1/models/" + PercentEncode(name)));
   std::ostream& out = session.terminal.out;
@@ -130,7 +141,7 @@ Status ShowModel(const Session& session, const ApiClient& api, const std::string
     return {};
   }
   Json one = Json::array({model});
-  out << ModelsText(one) << Reasons(one) << "\n"
+  out << ModelsText(one) << WishLine(model) << Reasons(one) << "\n"
       << VersionTable(model) << "\n"
       << CopyTable(model) << PlacementLines(model);
   return {};

@@ -297,14 +297,9 @@ Result<int64_t> Api::PutVersion(const Upload& upload, const DeployRequest& wish,
   SNUG_ASSIGN_OR_RETURN(int64_t version, wish.version ? *wish.version : registry_.NextVersion(name));
   SNUG_ASSIGN_OR_RETURN(MergedConfig merged,
                         MergeConfig(upload.model_yaml, request.query, wish.label, version));
-  const registry::ModelRow* old = tables.Model(name);
   registry::Deployment deployment;
   double now = clock_.WallSeconds();
-  deployment.model =
-      old != nullptr ? *old : registry::ModelRow{name, kDepartmentDefault, kShareDefault, 1, false, now};
-  if (wish.share) deployment.model.share = *wish.share;
-  if (wish.copies) deployment.model.copies_wanted = *wish.copies;
-  if (wish.department) deployment.model.department = *wish.department;
+  SNUG_ASSIGN_OR_RETURN(deployment.model, MergeModel(tables.Model(name), wish, name, now, tables.groups));
   deployment.version = {
       name,          version,     wish.label,    registry::VersionState::kLive,      merged.engine,
       merged.parser, merged.yaml, upload.digest, static_cast<int64_t>(upload.bytes), now};

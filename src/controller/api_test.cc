@@ -129,6 +129,9 @@ TEST_F(ApiTest, BadDeploymentsSayWhatIsWrong) {
   };
   check(Ask("POST", versions + "?engin=echo", "", Tar()), 400, "unknown parameter");
   check(Ask("POST", versions + "?share=7", "", Tar()), 400, "0.01 to 1");
+  check(Ask("POST", versions + "?sharing=7", "", Tar()), 400, "shared, guaranteed, alone");
+  check(Ask("POST", versions + "?keep_apart=a", "", Tar()), 400, "a itself");
+  check(Ask("POST", versions + "?pinned_groups=g1", "", Tar()), 400, "there is no group g1; there are: none");
   check(Ask("POST", versions, "", Tar({{"readme.txt", "x"}})), 400, "name the engine");
   check(Ask("POST", versions, "", Tar({{"../x", "x"}})), 400, "..");
   check(Ask("POST", versions, "", Tar({{"m.onnx", "x"}, {"model.yaml", "nope: 1"}})), 400, "nope");
@@ -158,6 +161,21 @@ TEST_F(ApiTest, ScaleRouteDelete) {
   EXPECT_EQ(Ask("GET", "/api/v1/models/a").status, 404);
   EXPECT_FALSE(os::Exists(p_.root_ + "/store/a"));
   EXPECT_EQ(Ask("POST", "/api/v1/models/a/versions", "", Tar()).json["version"], 1) << "a new life";
+}
+
+TEST_F(ApiTest, WhatIsAskedOfPlacementIsKeptOverVersionsAndShown) {
+  Serve();
+  Ask("POST", "/api/v1/models/a/versions?engine=echo&sharing=guaranteed&keep_apart=b,c", "", Tar());
+  Ask("POST", "/api/v1/models/a/versions?engine=echo", "", Tar());
+  auto model = Ask("GET", "/api/v1/models/a").json;
+  EXPECT_EQ(model["sharing"], "guaranteed");
+  EXPECT_EQ(model["keep_apart"], Json::parse(R"(["b","c"])"));
+  EXPECT_EQ(model["pinned_groups"], Json::array());
+  p_.Steps(60);
+  Ask("POST", "/api/v1/models/a/versions?engine=echo&keep_apart=&pinned_groups=g1", "", Tar());
+  model = Ask("GET", "/api/v1/models/a").json;
+  EXPECT_EQ(model["keep_apart"], Json::array());
+  EXPECT_EQ(model["pinned_groups"], Json::parse(R"(["g1"])")) << model.dump();
 }
 
 TEST_F(ApiTest, WaitingForReadiness) {

@@ -138,6 +138,18 @@ uint64_t ReservedMemory(const Facts& facts) {
   return reserved;
 }
 
+placement::Isolation IsolationOf(const ModelRow& model) {
+  switch (model.sharing) {
+    case registry::Sharing::kGuaranteed:
+      return placement::Isolation::kGuaranteed;
+    case registry::Sharing::kAlone:
+      return placement::Isolation::kAlone;
+    case registry::Sharing::kShared:
+      break;
+  }
+  return placement::Isolation::kShared;
+}
+
 placement::Wanted WantedOf(const Facts& facts, const ModelRow& model, const VersionRow& version) {
   const Tables& tables = facts.tables;
   placement::Wanted wanted;
@@ -146,6 +158,9 @@ placement::Wanted WantedOf(const Facts& facts, const ModelRow& model, const Vers
   wanted.copies = CopiesWanted(tables, model, version);
   wanted.department = model.department;
   wanted.memory_bytes = ExpectedMemory(facts, version);
+  wanted.isolation = IsolationOf(model);
+  wanted.keep_apart = model.keep_apart;
+  wanted.pinned_groups = model.pinned_groups;
   // Copies that serve stay before copies that drain.
   for (const CopyRow* copy : CopiesOf(tables, model.name, version.version)) {
     if (Placed(*copy)) wanted.pinned_groups.push_back(copy->id.group);
@@ -165,7 +180,10 @@ placement::Group GroupOf(const Facts& facts, const DecideOptions& options, const
     if (copy.id.group != row.id) continue;
     placement::HeldCopy held;
     held.id = {copy.id.model, copy.id.version};
-    if (const ModelRow* model = facts.tables.Model(copy.id.model)) held.share = model->share;
+    if (const ModelRow* model = facts.tables.Model(copy.id.model)) {
+      held.share = model->share;
+      held.isolation = IsolationOf(*model);
+    }
     held.memory_bytes = MemoryOf(facts, copy.id);
     double age = facts.now - copy.created;
     held.measured = age >= std::max(kMeasuredAfterSeconds, use.seconds * kMeasuredHistoryRatio);

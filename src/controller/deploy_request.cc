@@ -18,7 +18,8 @@ using Json = nlohmann::json;
 constexpr size_t kDepartmentCharsMax = 128;
 constexpr std::string_view kConfigKeys[] = {"engine",      "parser",    "threads",        "instances",
                                             "queue_limit", "isolation", "engine_options", "parser_options"};
-constexpr std::string_view kModelKeys[] = {"share", "copies", "department", "version", "label"};
+constexpr std::string_view kModelKeys[] = {"share",      "copies",        "department", "sharing",
+                                           "keep_apart", "pinned_groups", "version",    "label"};
 
 template <typename Keys>
 bool Contains(const Keys& keys, std::string_view key) {
@@ -44,6 +45,35 @@ Status CheckText(const std::string& key, const std::string& text, size_t chars_m
   bool printable = std::ranges::all_of(text, [](unsigned char c) { return c > 0x20 && c < 0x7f; });
   if (!text.empty() && text.size() <= chars_max && printable) return {};
   return InvalidArgument("{}={}: expected 1 to {} printable characters without spaces", key, text, chars_max);
+}
+
+Result<registry::Sharing> ParseSharing(const std::string& text) {
+  std::vector<std::string_view> names;
+  for (registry::Sharing sharing : registry::kSharings) {
+    if (text == registry::Name(sharing)) return sharing;
+    names.push_back(registry::Name(sharing));
+  }
+  return InvalidArgument("sharing={}: expected one of {}", text, fmt::join(names, ", "));
+}
+
+// "a,b"; empty: none.
+Result<std::vector<std::string>> Names(const std::string& key, const std::string& text, size_t names_max) {
+  std::vector<std::string> names;
+  if (text.empty()) return names;
+  for (size_t begin = 0; begin <= text.size();) {
+    size_t end = std::min(text.find(',', begin), text.size());
+    std::string name = text.substr(begin, end - begin);
+    // Groups' names obey the same rule.
+    if (!repository::CheckModelName(name).ok()) {
+      return InvalidArgument("{}={}: \"{}\" is no name; expected names with commas between them", key, text,
+                             name);
+    }
+    if (Contains(names, name)) return InvalidArgument("{}={}: {} is named twice", key, text, name);
+    names.push_back(std::move(name));
+    begin = end + 1;
+  }
+  if (names.size() <= names_max) return names;
+  return InvalidArgument("{}: {} names; at most {}", key, names.size(), names_max);
 }
 
 Status Override(const std::string& key, const std::string& value, Json* json) {
@@ -118,6 +148,12 @@ Result<DeployRequest> ParseDeployQuery(const Query& query) {
     } else if (key == "department") {
       SNUG_RETURN_IF_ERROR(CheckText(key, value, kDepartmentCharsMax));
       request.department = value;
+    } else if (key == "sharing") {
+      SNUG_ASSIGN_OR_RETURN(request.sharing, ParseSharing(value));
+    } else if (key == "keep_apart") {
+      SNUG_ASSIGN_OR_RETURN(request.keep_apart, Names(key, value, kKeepApartMax));
+    } else if (key == "pinned_groups") {
+      SNUG_ASSIGN_OR_RETURN(request.pinned_groups, Names(key, value, kPinnedGroupsMax));
     } else if (key == "version") {
       SNUG_ASSIGN_OR_RETURN(request.version, repository::ParseVersion(value));
     } else if (key == "label") {
@@ -129,6 +165,32 @@ Result<DeployRequest> ParseDeployQuery(const Query& query) {
     }
   }
   return request;
+}
+
+Result<registry::ModelRow> MergeModel(const registry::ModelRow* old, const DeployRequest& request,
+                                      const std::string& name, double now,
+                                      const std::vector<registry::GroupRow>& groups) {
+  registry::ModelRow row =
+      old != nullptr ? *old : registry::ModelRow{name, kDepartmentDefault, kShareDefault, 1, false, now};
+  row.share = request.share.value_or(row.share);
+  row.copies_wanted = request.copies.value_or(row.copies_wanted);
+  row.department = request.department.value_or(row.department);
+  row.sharing = request.sharing.value_or(row.sharing);
+  row.keep_apart = request.keep_apart.value_or(row.keep_apart);
+  row.pinned_groups = request.pinned_groups.value_or(row.pinned_groups);
+  if (Contains(row.keep_apart, name)) {
+    return InvalidArgument(
+        "keep_apart names {} itself; copies of one model are kept apart without being asked", name);
+  }
+  if (!request.pinned_groups) return row;  // a group that went since is placement's to explain
+  std::vector<std::string> there;
+  for (const registry::GroupRow& group : groups) there.push_back(group.id);
+  for (const std::string& pinned : row.pinned_groups) {
+    if (Contains(there, pinned)) continue;
+    return InvalidArgument("pinned_groups: there is no group {}; there are: {}", pinned,
+                           there.empty() ? "none" : fmt::format("{}", fmt::join(there, ", ")));
+  }
+  return row;
 }
 
 Result<MergedConfig> MergeConfig(const std::string& uploaded_yaml, const Query& query,

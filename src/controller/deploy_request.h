@@ -8,12 +8,15 @@
 #include <vector>
 
 #include "base/status.h"
+#include "registry/rows.h"
 
 namespace snug::controller {
 
 inline constexpr int kCopiesMax = 32;
 inline constexpr double kShareMin = 0.01, kShareMax = 1.0, kShareDefault = 0.1;
 inline constexpr char kDepartmentDefault[] = "default";
+inline constexpr size_t kKeepApartMax = 64;     // models
+inline constexpr size_t kPinnedGroupsMax = 32;  // groups
 
 using Query = std::vector<std::pair<std::string, std::string>>;
 
@@ -22,6 +25,8 @@ struct DeployRequest {
   std::optional<double> share;
   std::optional<int> copies;
   std::optional<std::string> department;
+  std::optional<registry::Sharing> sharing;
+  std::optional<std::vector<std::string>> keep_apart, pinned_groups;  // empty: none any more
   std::optional<int64_t> version;
   std::string label;
 };
@@ -29,6 +34,12 @@ struct DeployRequest {
 // INVALID_ARGUMENT names the parameter, what was given, what was expected; unknown parameters name the known
 // ones.
 Result<DeployRequest> ParseDeployQuery(const Query& query);
+
+// The model's row after the deployment; `old` is nullptr for a new model. INVALID_ARGUMENT: kept apart from
+// itself, or newly pinned to a group that is not among `groups`.
+Result<registry::ModelRow> MergeModel(const registry::ModelRow* old, const DeployRequest& request,
+                                      const std::string& name, double now,
+                                      const std::vector<registry::GroupRow>& groups);
 
 struct MergedConfig {
   std::string yaml;  // complete, checked, with the label

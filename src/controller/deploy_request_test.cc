@@ -9,6 +9,7 @@
 namespace snug::controller {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 TEST(DeployRequest, ReadsTheModelsOwnSettings) {
@@ -41,6 +42,49 @@ TEST(DeployRequest, SaysWhatIsWrong) {
     EXPECT_EQ(wish.status().code(), Code::kInvalidArgument);
   }
   EXPECT_THAT(ParseDeployQuery({{"engin", "x"}}).status().text(), HasSubstr("engine, parser"));
+}
+
+TEST(DeployRequest, ReadsWhatIsAskedOfPlacement) {
+  auto wish = ParseDeployQuery({{"sharing", "alone"}, {"keep_apart", "a,b.c"}, {"pinned_groups", ""}});
+  ASSERT_TRUE(wish.ok()) << wish.status().ToString();
+  EXPECT_EQ(wish->sharing, registry::Sharing::kAlone);
+  EXPECT_THAT(*wish->keep_apart, ElementsAre("a", "b.c"));
+  EXPECT_TRUE(wish->pinned_groups->empty()) << "given, and none any more";
+  EXPECT_THAT(ParseDeployQuery({{"sharing", "none"}}).status().text(),
+              HasSubstr("expected one of shared, guaranteed, alone"));
+  EXPECT_THAT(ParseDeployQuery({{"keep_apart", "a,,b"}}).status().text(), HasSubstr("\"\" is no name"));
+  EXPECT_THAT(ParseDeployQuery({{"keep_apart", "a,"}}).status().text(), HasSubstr("\"\" is no name"));
+  EXPECT_THAT(ParseDeployQuery({{"keep_apart", "../x"}}).status().text(), HasSubstr("../x"));
+  EXPECT_THAT(ParseDeployQuery({{"pinned_groups", "g1,g1"}}).status().text(), HasSubstr("g1 is named twice"));
+  std::string many = "g0";
+  for (size_t n = 1; n <= kPinnedGroupsMax; ++n) many += fmt::format(",g{}", n);
+  EXPECT_THAT(ParseDeployQuery({{"pinned_groups", many}}).status().text(), HasSubstr("33 names; at most 32"));
+}
+
+TEST(MergeModel, KeepsWhatIsNotGivenAndRefusesWhatCannotBe) {
+  std::vector<registry::GroupRow> groups = {{"g1", "maps", 1, 0}, {"g3", "maps", 1, 0}};
+  DeployRequest request;
+  request.keep_apart = {"rival"};
+  request.pinned_groups = {"g3"};
+  auto row = MergeModel(nullptr, request, "ocr", 7, groups);
+  ASSERT_TRUE(row.ok()) << row.status().ToString();
+  EXPECT_EQ(row->department, kDepartmentDefault);
+  EXPECT_EQ(row->sharing, registry::Sharing::kShared);
+
+  DeployRequest next;
+  next.sharing = registry::Sharing::kGuaranteed;
+  auto kept = MergeModel(&*row, next, "ocr", 8, {});
+  ASSERT_TRUE(kept.ok()) << "the group went since: " << kept.status().ToString();
+  EXPECT_THAT(kept->keep_apart, ElementsAre("rival"));
+  EXPECT_THAT(kept->pinned_groups, ElementsAre("g3"));
+  EXPECT_EQ(kept->sharing, registry::Sharing::kGuaranteed);
+  EXPECT_EQ(kept->created, 7);
+
+  request.pinned_groups = {"g2"};
+  EXPECT_THAT(MergeModel(nullptr, request, "ocr", 7, groups).status().text(),
+              HasSubstr("there is no group g2; there are: g1, g3"));
+  request.keep_apart = {"ocr"};
+  EXPECT_THAT(MergeModel(nullptr, request, "ocr", 7, groups).status().text(), HasSubstr("ocr itself"));
 }
 
 TEST(MergeConfig, ParametersWinOverTheFile) {

@@ -100,6 +100,82 @@ TEST(Reconciler, ADepartmentsQuotaHoldsAndIsSaid) {
   EXPECT_EQ(p.StateOf("b"), State::kReady) << "placed as soon as the quota allows it";
 }
 
+registry::ModelRow Asking(const std::string& name, double share = 0.1) {
+  return {name, "default", share, 1, false, 0};
+}
+
+std::string GroupOf(Platform& p, const std::string& model) {
+  auto tables = *p.registry->Load();
+  auto copy = std::ranges::find(tables.copies, model, [](const auto& row) { return row.id.model; });
+  return copy == tables.copies.end() ? "" : copy->id.group;
+}
+
+std::string WhyNotReady(Platform& p, const std::string& model, int64_t version) {
+  auto tables = *p.registry->Load();
+  return MakeModelView(tables, p.reconciler->Know(), *tables.Model(model)).Version(version)->reason;
+}
+
+TEST(Reconciler, ModelsKeptApartDoNotMeetWhicheverAsked) {
+  Platform p;
+  p.Deploy("rival", 1);
+  p.Steps(kEnough);
+  auto shy = Asking("shy");
+  shy.keep_apart = {"rival", "later"};
+  p.Deploy(shy, 1);
+  p.Steps(kEnough);
+  p.Deploy("later", 1);
+  p.Steps(kEnough);
+  EXPECT_NE(GroupOf(p, "shy"), GroupOf(p, "rival"));
+  EXPECT_EQ(GroupOf(p, "later"), GroupOf(p, "rival"));
+  EXPECT_EQ(p.StateOf("shy"), State::kReady);
+}
+
+TEST(Reconciler, TheGuaranteedClassIsNotOversoldAndAloneIsAlone) {
+  Platform p;
+  p.options_.decide.policy.limit = 1;
+  p.Restart();
+  auto paid = Asking("paid", 0.6);
+  paid.sharing = registry::Sharing::kGuaranteed;
+  p.Deploy(paid, 1);
+  p.Steps(kEnough);
+  p.world.Tick(std::chrono::hours(1));  // measured by now: it uses nothing
+  p.Steps(kEnough);
+  p.Deploy("fits", 1, 1, 0.4);
+  p.Deploy("more", 1, 1, 0.2);
+  auto solo = Asking("solo");
+  solo.sharing = registry::Sharing::kAlone;
+  p.Deploy(solo, 1);
+  p.Steps(kEnough);
+  p.Deploy("small", 1, 1, 0.05);
+  p.Steps(kEnough);
+  EXPECT_EQ(GroupOf(p, "fits"), GroupOf(p, "paid"));
+  EXPECT_NE(GroupOf(p, "more"), GroupOf(p, "paid"));
+  for (const char* other : {"paid", "fits", "more", "small"})
+    EXPECT_NE(GroupOf(p, other), GroupOf(p, "solo"));
+}
+
+TEST(Reconciler, APinIsHonouredOrSaid) {
+  Platform p;
+  p.Deploy("a", 1, 1, 0.3);
+  p.Deploy("b", 1, 1, 0.3);
+  p.Steps(kEnough);
+  ASSERT_NE(GroupOf(p, "a"), GroupOf(p, "b"));
+  auto pinned = Asking("pinned");
+  pinned.pinned_groups = {GroupOf(p, "b")};
+  p.Deploy(pinned, 1);
+  p.Steps(kEnough);
+  EXPECT_EQ(GroupOf(p, "pinned"), GroupOf(p, "b"));
+  p.Deploy(pinned, 2);
+  p.Steps(kEnough);
+  EXPECT_EQ(p.Endpoints("pinned"), 1u) << "the old version serves";
+  EXPECT_THAT(WhyNotReady(p, "pinned", 2),
+              HasSubstr("it is pinned to group g2, which holds a copy of pinned already"));
+  pinned.pinned_groups.push_back(GroupOf(p, "a"));
+  p.Deploy(pinned, 3);
+  p.Steps(kEnough);
+  EXPECT_EQ(GroupOf(p, "pinned"), GroupOf(p, "a")) << "an update moves between two pinned groups";
+}
+
 TEST(Reconciler, ACopySaysWhyItStandsWhereItDoes) {
   Platform p;
   p.Deploy("a", 1, 1, 0.3);

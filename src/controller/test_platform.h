@@ -72,9 +72,13 @@ class Platform {
 
   void Deploy(const std::string& model, int64_t version, int copies = 1, double share = 0.1,
               int64_t bytes = 1) {
+    Deploy({model, "default", share, copies, false, clock.WallSeconds()}, version, bytes);
+  }
+
+  void Deploy(const registry::ModelRow& model, int64_t version, int64_t bytes = 1) {
     registry::Deployment deployment;
-    deployment.model = {model, "default", share, copies, false, clock.WallSeconds()};
-    deployment.version = {model,
+    deployment.model = model;
+    deployment.version = {model.name,
                           version,
                           "",
                           registry::VersionState::kLive,

@@ -1,6 +1,7 @@
 #include "placement/cluster.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
@@ -174,11 +175,8 @@ class Planner {
   bool PlaceOne(const NodeWanted& wanted, std::string& why_not) {
     if (!quotas_.Allow(wanted.department, CardsOf(wanted.needs), why_not)) return false;
     std::vector<bool> barred = Barred(wanted);
-    for (const std::string& id : wanted.pinned_nodes) {
-      size_t n = NodeNamed(id);
-      if (n < held_.size() && Holds(n, wanted)) continue;
-      return PlacePinned(wanted, id, n, barred, why_not);
-    }
+    if (PlacePinned(wanted, barred, why_not)) return true;
+    if (!why_not.empty()) return false;
     auto spot = packer_.Find(wanted.needs, barred);
     if (!spot) {
       why_not = packer_.ExplainNone(wanted.needs, barred);
@@ -188,21 +186,32 @@ class Planner {
     return true;
   }
 
-  // A pin that cannot be honoured is an answer of its own: the copy must not land elsewhere unnoticed.
-  bool PlacePinned(const NodeWanted& wanted, const std::string& id, size_t n, std::vector<bool> barred,
-                   std::string& why_not) {
-    if (n == held_.size()) {
-      why_not = fmt::format("it is pinned to node {}, which is not there", id);
-      return false;
+  // The first pin that can be honoured; that none can is an answer of its own: the copy must not land
+  // elsewhere unnoticed. With all pins taken by its copies, the rule decides.
+  bool PlacePinned(const NodeWanted& wanted, const std::vector<bool>& barred, std::string& why_not) {
+    std::vector<std::string> refusals;
+    for (const std::string& id : wanted.pinned_nodes) {
+      size_t n = NodeNamed(id);
+      if (n == held_.size()) {
+        refusals.push_back(fmt::format("to node {}, which is not there", id));
+        continue;
+      }
+      if (Holds(n, wanted)) continue;
+      auto spot = FindOn(wanted, n, barred);
+      if (!spot) {
+        refusals.push_back(fmt::format("to node {}, which {}", id, WhyNot(wanted, n)));
+        continue;
+      }
+      Assign(wanted, *spot, "pinned there");
+      return true;
     }
+    if (!refusals.empty()) why_not = fmt::format("it is pinned {}", fmt::join(refusals, "; and "));
+    return false;
+  }
+
+  std::optional<Spot> FindOn(const NodeWanted& wanted, size_t n, std::vector<bool> barred) {
     for (size_t other = 0; other < barred.size(); ++other) barred[other] = barred[other] || other != n;
-    auto spot = packer_.Find(wanted.needs, barred);
-    if (!spot) {
-      why_not = fmt::format("it is pinned to node {}, which {}", id, WhyNot(wanted, n));
-      return false;
-    }
-    Assign(wanted, *spot, "pinned there");
-    return true;
+    return packer_.Find(wanted.needs, barred);
   }
 
   std::string WhyNot(const NodeWanted& wanted, size_t n) const {

@@ -145,22 +145,25 @@ class Planner {
     return false;
   }
 
-  // A pin that cannot be honoured is an answer of its own: the copy must not land elsewhere unnoticed.
+  // The first pin that can be honoured; that none can is an answer of its own: the copy must not land
+  // elsewhere unnoticed. With all pins taken by its copies, the rule decides.
   bool PlacePinned(const Wanted& wanted, std::string& why_not) {
+    std::vector<std::string> refusals;
     for (const std::string& id : wanted.pinned_groups) {
       auto slot = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& s) { return s.id == id; });
       if (slot == slots_.end()) {
-        why_not = fmt::format("it is pinned to group {}, which is not there", id);
-        return false;
+        refusals.push_back(fmt::format("to group {}, which is not there", id));
+        continue;
       }
       if (slot->models.contains(wanted.id.model) && Stands(wanted.id, id)) continue;
       if (auto obstacle = Obstacle(*slot, wanted)) {
-        why_not = fmt::format("it is pinned to group {}, which {}", id, *obstacle);
-        return false;
+        refusals.push_back(fmt::format("to group {}, which {}", id, *obstacle));
+        continue;
       }
       Assign(*slot, wanted, "pinned there");
       return true;
     }
+    if (!refusals.empty()) why_not = fmt::format("it is pinned {}", fmt::join(refusals, "; and "));
     return false;
   }
 

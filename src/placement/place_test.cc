@@ -241,6 +241,21 @@ TEST(PlaceTest, PinsAreHonouredOrRefusedAloud) {
   EXPECT_EQ(plan.unplaced[0].why, "it is pinned to group z, which is not there");
 }
 
+TEST(PlaceTest, TheFirstPinThatCanBeHonouredIs) {
+  World world;
+  world.groups = {Card("a", 0, {Held("ocr", 0.2, 1)}), Card("b", 0)};
+  world.wanted = {Want("ocr", 0.2, 1, 1), Want("ocr", 0.2, 1, 2)};
+  world.wanted[1].pinned_groups = {"a", "b"};
+  Plan plan = MustPlace(world, "fifty-percent");
+  ASSERT_EQ(plan.assignments.size(), 2u);
+  EXPECT_EQ(plan.assignments[1].group, "b");
+  world.wanted[1].pinned_groups = {"a", "z"};
+  plan = MustPlace(world, "fifty-percent");
+  ASSERT_EQ(plan.unplaced.size(), 1u);
+  EXPECT_EQ(plan.unplaced[0].why,
+            "it is pinned to group a, which holds a copy of ocr already; and to group z, which is not there");
+}
+
 TEST(PlaceTest, AFullFleetSaysSo) {
   World world;
   world.groups = {Card("a", 0.5)};

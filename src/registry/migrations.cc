@@ -39,10 +39,18 @@ constexpr std::string_view kPlacedBecause[] = {
     "alter table copies add column placed_because text not null default ''",
 };
 
+// Lists are names with commas between them.
+constexpr std::string_view kPlacementWishes[] = {
+    "alter table models add column sharing integer not null default 0",
+    "alter table models add column keep_apart text not null default ''",
+    "alter table models add column pinned_groups text not null default ''",
+};
+
 constexpr Migration kMigrations[] = {
     {1, "models, versions, groups, servers, copies, routes, audit", kFirst},
     {2, "use history of the groups", kUseHistory},
     {3, "why each copy stands where it does", kPlacedBecause},
+    {4, "what a model asks of placement", kPlacementWishes},
 };
 
 }  // namespace

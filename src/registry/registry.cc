@@ -1,5 +1,6 @@
 #include "registry/registry.h"
 
+#include <fmt/ranges.h>
 #include <soci/soci.h>
 #include <soci/sqlite3/soci-sqlite3.h>
 
@@ -59,6 +60,30 @@ std::string Quoted(const std::string& path) {
   return text + "\"";
 }
 
+// Neither models' nor groups' names have commas.
+std::string Joined(const std::vector<std::string>& names) {
+  return fmt::format("{}", fmt::join(names, ","));
+}
+
+std::vector<std::string> Split(const std::string& names) {
+  std::vector<std::string> list;
+  for (size_t begin = 0; begin < names.size();) {
+    size_t end = std::min(names.find(',', begin), names.size());
+    list.push_back(names.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return list;
+}
+
+// "sharing=alone keep_apart=a,b pinned_groups=g1": what differs from a model that asks for nothing.
+std::string Wishes(const ModelRow& model) {
+  std::string text;
+  if (model.sharing != Sharing::kShared) text += fmt::format(" sharing={}", Name(model.sharing));
+  if (!model.keep_apart.empty()) text += " keep_apart=" + Joined(model.keep_apart);
+  if (!model.pinned_groups.empty()) text += " pinned_groups=" + Joined(model.pinned_groups);
+  return text;
+}
+
 class SqlRegistry final : public Registry {
  public:
   explicit SqlRegistry(Options options) : options_(std::move(options)) {
@@ -104,7 +129,8 @@ class SqlRegistry final : public Registry {
       }
       InsertVersion(row);
       Note(who, "deploy", Subject(row.model, row.version),
-           fmt::format("engine={} digest={} bytes={}", row.engine, row.digest, row.bytes));
+           fmt::format("engine={} digest={} bytes={}{}", row.engine, row.digest, row.bytes,
+                       Wishes(deployment.model)));
       return {};
     });
   }
@@ -278,14 +304,18 @@ class SqlRegistry final : public Registry {
 
   void LoadModels(Tables* tables) {
     ModelRow row;
-    int fixed = 0;
+    int fixed = 0, sharing = 0;
+    std::string keep_apart, pinned_groups;
     soci::statement statement =
-        (sql_.prepare
-             << "select name, department, share, copies_wanted, route_fixed, created from models order by 1",
+        (sql_.prepare << "select name, department, share, copies_wanted, route_fixed, created, sharing, "
+                         "keep_apart, pinned_groups from models order by 1",
          into(row.name), into(row.department), into(row.share), into(row.copies_wanted), into(fixed),
-         into(row.created));
+         into(row.created), into(sharing), into(keep_apart), into(pinned_groups));
     for (statement.execute(); statement.fetch();) {
       row.route_fixed = fixed != 0;
+      row.sharing = static_cast<Sharing>(sharing);
+      row.keep_apart = Split(keep_apart);
+      row.pinned_groups = Split(pinned_groups);
       tables->models.push_back(row);
     }
   }
@@ -379,16 +409,19 @@ class SqlRegistry final : public Registry {
   }
 
   void PutModel(const ModelRow& row) {
-    int fixed = row.route_fixed ? 1 : 0;
+    int fixed = row.route_fixed ? 1 : 0, sharing = static_cast<int>(row.sharing);
+    std::string keep_apart = Joined(row.keep_apart), pinned_groups = Joined(row.pinned_groups);
     soci::statement update =
-        (sql_.prepare << "update models set department = :d, share = :s, copies_wanted = :c where name = :n",
-         use(row.department), use(row.share), use(row.copies_wanted), use(row.name));
+        (sql_.prepare << "update models set department = :d, share = :s, copies_wanted = :c, sharing = :i, "
+                         "keep_apart = :k, pinned_groups = :p where name = :n",
+         use(row.department), use(row.share), use(row.copies_wanted), use(sharing), use(keep_apart),
+         use(pinned_groups), use(row.name));
     update.execute(true);
     if (update.get_affected_rows() > 0) return;
-    sql_ << "insert into models (name, department, share, copies_wanted, route_fixed, created) "
-            "values (:n, :d, :s, :c, :f, :t)",
+    sql_ << "insert into models (name, department, share, copies_wanted, route_fixed, created, sharing, "
+            "keep_apart, pinned_groups) values (:n, :d, :s, :c, :f, :t, :i, :k, :p)",
         use(row.name), use(row.department), use(row.share), use(row.copies_wanted), use(fixed),
-        use(row.created);
+        use(row.created), use(sharing), use(keep_apart), use(pinned_groups);
   }
 
   void InsertVersion(const VersionRow& row) {
@@ -517,6 +550,18 @@ std::string Text(const RemoveVersion& c) {
 }
 
 }  // namespace
+
+std::string_view Name(Sharing sharing) {
+  switch (sharing) {
+    case Sharing::kShared:
+      return "shared";
+    case Sharing::kGuaranteed:
+      return "guaranteed";
+    case Sharing::kAlone:
+      return "alone";
+  }
+  return "unknown";
+}
 
 const ModelRow* Tables::Model(std::string_view name) const {
   auto it = std::ranges::find(models, name, &ModelRow::name);

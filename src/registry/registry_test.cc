@@ -93,6 +93,20 @@ TEST_F(RegistryTest, RowsComeBackAfterReopening) {
   EXPECT_THAT(after.copies, ElementsAre(CopyRow{{"ocr", 1, "g1"}, CopyState::kPlaced, now_, "first fit"}));
 }
 
+TEST_F(RegistryTest, WhatAModelAsksOfPlacementIsKeptAndAudited) {
+  Deployment deployment = Ocr(1);
+  deployment.model.sharing = Sharing::kGuaranteed;
+  deployment.model.keep_apart = {"a", "b.c"};
+  deployment.model.pinned_groups = {"g1"};
+  ASSERT_TRUE(Open()->Deploy(deployment, "alice").ok());
+  EXPECT_EQ(*Open()->Load()->Model("ocr"), deployment.model);
+  EXPECT_THAT(Open()->Audit(1)->at(0).detail,
+              HasSubstr(" sharing=guaranteed keep_apart=a,b.c pinned_groups=g1"));
+  deployment = Ocr(2);
+  ASSERT_TRUE(Open()->Deploy(deployment, "alice").ok());
+  EXPECT_EQ(*Open()->Load()->Model("ocr"), deployment.model) << "the last deployment's";
+}
+
 TEST_F(RegistryTest, AVersionIsDeployedOnce) {
   auto registry = Open();
   ASSERT_TRUE(registry->Deploy(Ocr(1), "alice").ok());
@@ -164,8 +178,11 @@ TEST_F(RegistryTest, AKillBeforeTheCommitLeavesNothingAndAfterItEverything) {
 
 TEST_F(RegistryTest, AnOlderSchemaIsBroughtUpToDateAndANewerOneRefused) {
   Open();
+  ASSERT_TRUE(Open()->Deploy(Ocr(1), "a").ok());
   Sql("drop table group_use; alter table copies drop column placed_because; "
-      "delete from schema_migrations where number >= 2");
+      "alter table models drop column sharing; alter table models drop column keep_apart; "
+      "alter table models drop column pinned_groups; delete from schema_migrations where number >= 2");
+  EXPECT_EQ(*Open()->Load()->Model("ocr"), Ocr(1).model) << "it asks for nothing";
   UseRow row{"g1", 300, 1.5, 60};
   EXPECT_TRUE(Open()->SaveUse(std::span(&row, 1), 0).ok());
   Sql("insert into schema_migrations values (99, 'future', 0)");

@@ -9,6 +9,15 @@
 
 namespace snug::registry {
 
+// With whom a model shares the group that it is in.
+enum class Sharing {
+  kShared = 0,      // requests may add up to more than the card
+  kGuaranteed = 1,  // in its group they never do
+  kAlone = 2,       // nothing else in its group
+};
+inline constexpr Sharing kSharings[] = {Sharing::kShared, Sharing::kGuaranteed, Sharing::kAlone};
+std::string_view Name(Sharing sharing);  // "shared", "guaranteed", "alone"
+
 struct ModelRow {
   std::string name;
   std::string department;
@@ -16,6 +25,9 @@ struct ModelRow {
   int copies_wanted = 1;     // of each live version
   bool route_fixed = false;  // false: the newest version takes over by itself
   double created = 0;
+  Sharing sharing = Sharing::kShared;
+  std::vector<std::string> keep_apart = {};     // models that never share a group with this one
+  std::vector<std::string> pinned_groups = {};  // where its copies go first
 
   bool operator==(const ModelRow&) const = default;
 };

@@ -84,3 +84,21 @@ def test_unknown_engine_and_parser(platform):
         done = platform.snug("deploy", platform.model_dir(1), "--name", "odd", flag, "nonesuch", "--wait", 90, code=1)
         assert "nonesuch" in done.stderr
         platform.snug("undeploy", "odd", code=None)
+
+
+def test_what_is_asked_of_placement_holds(platform):
+    def groups(name):
+        return set(platform.model(name)["groups"])
+
+    platform.deploy("first", 1)
+    platform.deploy("apart", 2, "--keep-apart", "first")
+    assert groups("apart").isdisjoint(groups("first"))
+    [group] = groups("first")
+    platform.deploy("pinned", 3, "--pin", group, "--sharing", "guaranteed")
+    assert groups("pinned") == {group}
+    assert platform.infer("pinned") == (200, 3)
+    assert "kept apart from first" in platform.snug("models", "apart").stdout
+    assert f"pinned to {group}" in platform.snug("models", "pinned").stdout
+    assert "there is no group g999; there are: g" in platform.deploy("lost", 4, "--pin", "g999", code=1).stderr
+    assert platform.deploy("lost", 4, "--sharing", "both", code=2).stderr
+    assert all(model["name"] != "lost" for model in platform.json("models")["models"])
