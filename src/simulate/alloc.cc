@@ -64,13 +64,14 @@ double Percentile(std::vector<double> values, double part) {
 class Replay {
  public:
   Replay(const std::vector<NodeSpec>& nodes, const Fragmentation& fragmentation,
-         const placement::NodeRule& rule, uint64_t seed)
-      : packer_(nodes, rule, seed), fragmentation_(fragmentation) {
+         const placement::NodeRule& rule, uint64_t seed, bool remember)
+      : packer_(nodes, rule, seed), fragmentation_(fragmentation), remember_(remember) {
     for (const NodeSpec& node : nodes)
       fleet_milli_ += node.cards * static_cast<double>(placement::kCardMilli);
   }
 
   double fleet_milli() const { return fleet_milli_; }
+  const std::vector<StandingPod>& standing() const { return standing_; }
 
   void Start(AllocRun& run) { Mark(run); }
 
@@ -81,6 +82,10 @@ class Replay {
     arrived_milli_ += pod.DemandMilli();
     ++run.pods;
     if (spot) {
+      if (remember_) {
+        auto cards = CardsTaken(packer_.nodes()[spot->node], pod, spot->card);
+        standing_.push_back({&pod, spot->node, std::move(cards)});
+      }
       packer_.Commit(pod, *spot);
       allocated_milli_ += pod.DemandMilli();
     } else {
@@ -122,6 +127,8 @@ class Replay {
 
   NodePacker packer_;
   const Fragmentation& fragmentation_;
+  const bool remember_;
+  std::vector<StandingPod> standing_;  // where `remember_`
   double fleet_milli_ = 0, arrived_milli_ = 0, allocated_milli_ = 0;
   std::vector<double> times_us_;
 };
@@ -129,12 +136,12 @@ class Replay {
 }  // namespace
 
 Result<AllocRun> RunAlloc(const std::vector<NodeSpec>& nodes, const std::vector<PodSpec>& pods,
-                          const std::string& policy, uint64_t seed, double arrive) {
+                          const std::string& policy, uint64_t seed, double arrive, size_t fail_nodes) {
   if (!(arrive > 0 && arrive <= kArriveMax))
     return InvalidArgument("--arrive is {}; above 0, at most {}", arrive, kArriveMax);
   Fragmentation fragmentation(pods, placement::CardModels(nodes));
   SNUG_ASSIGN_OR_RETURN(auto rule, MakeNodeRule(policy, fragmentation, nodes));
-  Replay replay(nodes, fragmentation, *rule, seed);
+  Replay replay(nodes, fragmentation, *rule, seed, fail_nodes > 0);
   bool any = std::any_of(pods.begin(), pods.end(), [](const PodSpec& pod) { return pod.DemandMilli() > 0; });
   if (!any || replay.fleet_milli() == 0)
     return InvalidArgument("the nodes have, or the pods ask for, no cards");
@@ -146,6 +153,9 @@ Result<AllocRun> RunAlloc(const std::vector<NodeSpec>& nodes, const std::vector<
   replay.Start(run);
   for (const PodSpec* pod : arrivals) replay.Arrive(*pod, run);
   replay.Finish(*arrivals.back(), run);
+  if (fail_nodes > 0) {
+    SNUG_ASSIGN_OR_RETURN(run.failure, FailNodes(nodes, replay.standing(), pods, policy, seed, fail_nodes));
+  }
   return run;
 }
 

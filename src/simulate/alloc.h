@@ -4,11 +4,13 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/status.h"
 #include "placement/nodes.h"
+#include "simulate/node_failure.h"
 
 namespace snug::simulate {
 
@@ -32,12 +34,14 @@ struct AllocRun {
   std::vector<double> allocated_curve, fragmented_curve;
   std::vector<float> card_use;
   std::string example;  // one more pod like the last, explained
+  std::optional<NodeFailure> failure;
 };
 
-// INVALID_ARGUMENT: unknown policy, no nodes with cards, a list that asks for no card. RESOURCE_EXHAUSTED:
-// more than kArrivalsMax pods would have to arrive.
+// `fail_nodes`: so many nodes fail after the last arrival. INVALID_ARGUMENT: unknown policy, no nodes with
+// cards, a list that asks for no card, more nodes to fail than there are. RESOURCE_EXHAUSTED: more than
+// kArrivalsMax pods would have to arrive.
 Result<AllocRun> RunAlloc(const std::vector<placement::NodeSpec>& nodes,
                           const std::vector<placement::PodSpec>& pods, const std::string& policy,
-                          uint64_t seed, double arrive);
+                          uint64_t seed, double arrive, size_t fail_nodes = 0);
 
 }  // namespace snug::simulate

@@ -47,6 +47,25 @@ PageTable AllocMeans(const std::vector<AllocPolicy>& policies) {
   return table;
 }
 
+// What the same plan found elsewhere for the pods of nodes that failed; empty where none was to.
+std::string FailureSection(const std::vector<AllocPolicy>& policies) {
+  if (!policies.front().runs.front()->failure) return "";
+  PageTable table{{"policy", "pods lost", "cards lost", "pods placed elsewhere", "cards", "others moved"},
+                  {}};
+  for (const AllocPolicy& p : policies) {
+    auto mean = [&](auto figure) {
+      return p.Mean([&](const AllocRun& run) { return (*run.failure).*figure; });
+    };
+    table.rows.push_back({p.policy, fmt::format("{:.1f}", mean(&NodeFailure::pods_lost)),
+                          fmt::format("{:.2f}", mean(&NodeFailure::cards_lost)),
+                          fmt::format("{:.1f}", mean(&NodeFailure::pods_placed)),
+                          fmt::format("{:.2f}", mean(&NodeFailure::cards_placed)),
+                          fmt::format("{:.1f}", mean(&NodeFailure::pods_moved))});
+  }
+  size_t failed = policies.front().runs.front()->failure->nodes.size();
+  return Section(fmt::format("In the end {} nodes fail", failed), TableHtml(table));
+}
+
 // All cards of the fleet in the nodes' order, downwards and then to the right.
 std::vector<std::vector<float>> FleetCells(const std::vector<float>& card_use) {
   std::vector<std::vector<float>> cells;
@@ -115,7 +134,7 @@ std::string Page(const std::vector<AllocRun>& runs) {
   return WholePage("Pods on nodes",
                    fmt::format("{} cards, pods for {:.0f} % of them arrive, {}", runs.front().card_use.size(),
                                arrived, Seeds(runs)),
-                   tiles, body + pictures);
+                   tiles, body + FailureSection(policies) + pictures);
 }
 
 std::string Page(const std::vector<CardsRun>& runs) {

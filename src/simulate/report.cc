@@ -15,16 +15,29 @@ ordered_json ByMark(const std::map<int, double>& values) {
   return object;
 }
 
+ordered_json ToJson(const NodeFailure& failure) {
+  return {{"nodes", failure.nodes},
+          {"pods_lost", failure.pods_lost},
+          {"pods_placed", failure.pods_placed},
+          {"pods_moved", failure.pods_moved},
+          {"cards_lost", failure.cards_lost},
+          {"cards_placed", failure.cards_placed},
+          {"plan_ms", failure.plan_ms},
+          {"example", failure.example}};
+}
+
 ordered_json ToJson(const AllocRun& run) {
-  return {{"policy", run.policy},
-          {"seed", run.seed},
-          {"allocated_percent", ByMark(run.allocated_percent)},
-          {"fragmented_percent", ByMark(run.fragmented_percent)},
-          {"decision_us", {{"p50", run.decision_us_p50}, {"p99", run.decision_us_p99}}},
-          {"arrived_percent", run.arrived_percent},
-          {"pods", run.pods},
-          {"dropped", run.dropped},
-          {"example", run.example}};
+  ordered_json object = {{"policy", run.policy},
+                         {"seed", run.seed},
+                         {"allocated_percent", ByMark(run.allocated_percent)},
+                         {"fragmented_percent", ByMark(run.fragmented_percent)},
+                         {"decision_us", {{"p50", run.decision_us_p50}, {"p99", run.decision_us_p99}}},
+                         {"arrived_percent", run.arrived_percent},
+                         {"pods", run.pods},
+                         {"dropped", run.dropped},
+                         {"example", run.example}};
+  if (run.failure) object["failure"] = ToJson(*run.failure);
+  return object;
 }
 
 ordered_json ToJson(const CardsRun& run) {
@@ -103,6 +116,25 @@ std::string Json(const std::vector<QueueRun>& runs) {
   return RunsJson(runs);
 }
 
+namespace {
+
+// Empty where no node was to fail.
+std::string FailureTable(const std::vector<AllocRun>& runs) {
+  if (runs.empty() || !runs.front().failure) return "";
+  std::string text = fmt::format("\n{} nodes failed\n{:<14} {:>5} {:>9} {:>10} {:>11} {:>12} {:>6} {:>8}\n",
+                                 runs.front().failure->nodes.size(), "policy", "seed", "pods lost",
+                                 "cards lost", "pods placed", "cards placed", "moved", "plan ms");
+  for (const AllocRun& run : runs) {
+    const NodeFailure& failure = *run.failure;
+    text += fmt::format("{:<14} {:>5} {:>9} {:>10.2f} {:>11} {:>12.2f} {:>6} {:>8.1f}\n", run.policy,
+                        run.seed, failure.pods_lost, failure.cards_lost, failure.pods_placed,
+                        failure.cards_placed, failure.pods_moved, failure.plan_ms);
+  }
+  return text + "the last of the lost pods: " + runs.back().failure->example + "\n";
+}
+
+}  // namespace
+
 std::string Table(const std::vector<AllocRun>& runs) {
   std::string text = fmt::format("{:<14} {:>5} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9} {:>9}\n", "policy", "seed",
                                  "@50 %", "@90 %", "@100 %", "@130 %", "frag@130", "p50 us", "p99 us");
@@ -113,6 +145,7 @@ std::string Table(const std::vector<AllocRun>& runs) {
                         AtMark(run.fragmented_percent, 130), run.decision_us_p50, run.decision_us_p99);
   }
   if (!runs.empty()) text += "one more pod like the last: " + runs.back().example + "\n";
+  text += FailureTable(runs);
   return text;
 }
 

@@ -21,7 +21,7 @@ namespace {
 struct Flags {
   std::string nodes, pods, series, policies, seeds, html, out, model_memory = "0.5:2";
   double arrive = 1.3;
-  size_t nodes_times = 1;
+  size_t nodes_times = 1, fail_nodes = 0;
   bool json = false;
   bool clip = false;
   double train_days = 7, card_capacity = 1, guaranteed = 0;
@@ -86,7 +86,8 @@ Status Alloc(const Flags& flags) {
   std::vector<AllocRun> runs;
   for (const std::string& policy : chosen.policies) {
     for (uint64_t seed : chosen.seeds) {
-      SNUG_ASSIGN_OR_RETURN(AllocRun run, RunAlloc(nodes, pods, policy, seed, flags.arrive));
+      SNUG_ASSIGN_OR_RETURN(AllocRun run,
+                            RunAlloc(nodes, pods, policy, seed, flags.arrive, flags.fail_nodes));
       runs.push_back(std::move(run));
     }
   }
@@ -258,6 +259,7 @@ int SimulateMain(int argc, const char* const* argv) {
   alloc->add_option("--pods", flags.pods, "Pods (CSV, may be gzipped)")->required();
   alloc->add_option("--nodes-times", flags.nodes_times, "The list of nodes so many times over (1)");
   alloc->add_option("--arrive", flags.arrive, "Cards asked for over cards there are (1.3)");
+  alloc->add_option("--fail-nodes", flags.fail_nodes, "In the end so many nodes with cards fail at once (0)");
 
   CLI::App* cards = app.add_subcommand("cards", "Cards that the fractional pods need, against the bound");
   AddCommon(*cards, flags, "42-51");

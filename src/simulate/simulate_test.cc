@@ -80,6 +80,32 @@ TEST(SimulateTest, AsMuchArrivesAsIsAskedFor) {
   }
 }
 
+TEST(SimulateTest, WhatAFailedNodeHeldIsPlacedElsewhereAndNothingElseMoves) {
+  for (const char* policy : {"random", "fifty-percent", "fgd", "snug"}) {
+    auto run = RunAlloc(SmallNodes(), SmallPods(), policy, 42, 0.5, 2);
+    ASSERT_TRUE(run.ok()) << run.status().ToString();
+    ASSERT_TRUE(run->failure.has_value());
+    const NodeFailure& failure = *run->failure;
+    EXPECT_EQ(failure.nodes.size(), 2u);
+    EXPECT_EQ(failure.pods_moved, 0u) << policy;
+    EXPECT_EQ(failure.pods_placed, failure.pods_lost) << "half of the fleet is free: " << policy;
+    EXPECT_NEAR(failure.cards_placed, failure.cards_lost, 1e-9);
+    EXPECT_GT(failure.pods_lost, 0u);
+    EXPECT_THAT(failure.example, HasSubstr("which failed; node"));
+  }
+  auto full = RunAlloc(SmallNodes(), SmallPods(), "snug", 42, 1.3, 40);
+  ASSERT_TRUE(full.ok());
+  EXPECT_GT(full->failure->pods_lost, 100u);
+  EXPECT_EQ(full->failure->pods_placed, 0u);
+  EXPECT_THAT(full->failure->example, HasSubstr("no node"));
+  EXPECT_THAT(Table(std::vector<AllocRun>{*full}), HasSubstr("40 nodes failed"));
+  auto json = nlohmann::json::parse(Json(std::vector<AllocRun>{*full}))["runs"][0]["failure"];
+  EXPECT_EQ(json["pods_lost"], full->failure->pods_lost);
+  EXPECT_THAT(Page(std::vector<AllocRun>{*full}), HasSubstr("40 nodes fail"));
+  EXPECT_THAT(RunAlloc(SmallNodes(), SmallPods(), "snug", 42, 1.3, 41).status().text(),
+              HasSubstr("41 nodes are to fail, and 40 have cards"));
+}
+
 TEST(SimulateTest, ImpossibleReplaysAreRefused) {
   EXPECT_THAT(RunAlloc({}, SmallPods(), "snug", 1, 1.3).status().text(), HasSubstr("no cards"));
   EXPECT_THAT(RunAlloc(SmallNodes(), {{1000, 0, 0, 0, {}}}, "snug", 1, 1.3).status().text(),

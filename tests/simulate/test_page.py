@@ -12,7 +12,7 @@ import pytest
 
 PROGRAM = pathlib.Path(os.environ["SNUG_BIN_DIR"]) / "snug-simulate"
 CHROMIUM = shutil.which("chromium")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (tools/setup/packages.sh dev)")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed (tools/setup/packages.sh test)")
 
 NODES = "sn,cpu_milli,memory_mib,gpu,model\n" + "".join(
     f"n{i},{96000 if i % 2 else 16000},393216,{8 if i % 2 else 2},{'G2' if i % 2 else 'T4'}\n" for i in range(40))
@@ -51,7 +51,8 @@ def inputs(tmp_path_factory):
 
 
 COMMANDS = {
-    "alloc": (["alloc", "--nodes", "nodes.csv", "--pods", "pods.csv", "--policy", "random,snug"], "Pods on nodes", 4),
+    "alloc": (["alloc", "--nodes", "nodes.csv", "--pods", "pods.csv", "--policy", "random,snug", "--fail-nodes", "2"],
+              "Pods on nodes", 4),
     "cards": (["cards", "--pods", "pods.csv", "--policy", "one-per-card,snug"], "Fractions on cards", 3),
     "load": (["load", "--series", "series.csv", "--policy", "one-per-card,fifty-percent,snug", "--train-days", "1"],
              "Models over time", 13),
