@@ -44,6 +44,7 @@ stop: ## ends what `make demo` started
 	@tools/demo/stop.sh
 
 test: build models ## fast suite, the system tests, and the replays where SNUG_TRACES names the public traces
+	@tools/setup/packages.sh test
 	@tools/setup/venvs.sh test
 	@$(NINJA) -C $(BUILD) all
 	@tools/test.sh $(BUILD) fast traces system

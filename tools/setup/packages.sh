@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that Snug needs and this machine lacks.
 #
-#   tools/setup/packages.sh          what a build and its tests need (debian-packages.txt)
-#   tools/setup/packages.sh dev      the same and the developer's tools (debian-packages-dev.txt)
+#   tools/setup/packages.sh          what a build and its fast tests need (debian-packages.txt)
+#   tools/setup/packages.sh test     the same and what the system tests need (debian-packages-test.txt)
+#   tools/setup/packages.sh dev      all that and the developer's tools (debian-packages-dev.txt)
 #
 # Takes a fraction of a second when all are there.
 set -euo pipefail
@@ -52,8 +53,9 @@ main() {
   local -a lists=("$here/debian-packages.txt") names lacking
   case ${1:-} in
     '') ;;
-    dev) lists+=("$here/debian-packages-dev.txt") ;;
-    *) sed -n '2,7p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
+    test) lists+=("$here/debian-packages-test.txt") ;;
+    dev) lists+=("$here/debian-packages-test.txt" "$here/debian-packages-dev.txt") ;;
+    *) sed -n '2,8p' "${BASH_SOURCE[0]}" >&2; exit 2 ;;
   esac
   command -v dpkg-query >/dev/null || fail "this is not a Debian system: install what ${lists[*]} name by hand"
   mapfile -t names < <(wanted "${lists[@]}")
