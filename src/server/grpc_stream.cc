@@ -17,10 +17,11 @@ namespace snug::server {
 // Alive while gRPC or a request holds it.
 class StreamCall : public std::enable_shared_from_this<StreamCall> {
  public:
-  explicit StreamCall(Streams& streams, AwaitStream await) : streams_(streams), await_(std::move(await)) {}
+  StreamCall(std::shared_ptr<Streams::State> streams, AwaitStream await)
+      : streams_(std::move(streams)), await_(std::move(await)) {}
   ~StreamCall() {
-    std::lock_guard lock(streams_.mutex_);
-    streams_.open_.erase(this);
+    std::lock_guard lock(streams_->mutex);
+    streams_->open.erase(this);
   }
 
   void Await() {
@@ -82,14 +83,14 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
       over_.holder.reset();
       return;
     }
-    if (!streams_.draining_) std::make_shared<StreamCall>(streams_, await_)->Await();
+    if (!streams_->draining) std::make_shared<StreamCall>(streams_, await_)->Await();
     {
-      std::lock_guard lock(streams_.mutex_);
-      streams_.open_.insert(this);
+      std::lock_guard lock(streams_->mutex);
+      streams_->open.insert(this);
     }
     deadline_ = GrpcDeadline(context_, SystemClock().Now());
     std::lock_guard lock(mutex_);
-    if (streams_.draining_) return FinishWhenDone();
+    if (streams_->draining) return FinishWhenDone();
     Read();
   }
 
@@ -114,10 +115,10 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
     head.arrival = SystemClock().Now();
     head.deadline = deadline_;
     head.cancelled = cancelled_;
-    GrpcStreamedInfer(streams_.core_, message_, head, std::move(answers));
+    GrpcStreamedInfer(streams_->core, message_, head, std::move(answers));
     std::lock_guard lock(mutex_);
     reading_ = false;
-    paused_ = streams_.draining_ || answers_.size() >= kStreamRequestsMax;
+    paused_ = streams_->draining || answers_.size() >= kStreamRequestsMax;
     if (!paused_) return Read();
     FinishWhenDone();
   }
@@ -151,7 +152,7 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   void Ended() {
     answers_.remove_if(
         [this](const auto& one) { return one->ended && one->waiting.empty() && one != written_; });
-    if (paused_ && !streams_.draining_ && answers_.size() < kStreamRequestsMax) {
+    if (paused_ && !streams_->draining && answers_.size() < kStreamRequestsMax) {
       paused_ = false;
       Read();
     }
@@ -160,7 +161,7 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
 
   void FinishWhenDone() {
     const bool more = reading_ || paused_;
-    if (finished_ || writing_ || !answers_.empty() || (more && !streams_.draining_)) return;
+    if (finished_ || writing_ || !answers_.empty() || (more && !streams_->draining)) return;
     finished_ = true;
     ended_.holder = shared_from_this();
     stream_.Finish(more ? ToGrpc(Unavailable("the server is shutting down")) : grpc::Status::OK, &ended_);
@@ -175,7 +176,7 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   }
   void Finished(bool) {}
 
-  Streams& streams_;
+  const std::shared_ptr<Streams::State> streams_;
   const AwaitStream await_;
   grpc::ServerContext context_;
   grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer> stream_{&context_};
@@ -196,15 +197,15 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
 };
 
 void Streams::Await(const AwaitStream& await) {
-  std::make_shared<StreamCall>(*this, await)->Await();
+  std::make_shared<StreamCall>(state_, await)->Await();
 }
 
 void Streams::Drain() {
-  draining_ = true;
+  state_->draining = true;
   std::vector<std::shared_ptr<StreamCall>> open;
   {
-    std::lock_guard lock(mutex_);
-    for (StreamCall* call : open_) {
+    std::lock_guard lock(state_->mutex);
+    for (StreamCall* call : state_->open) {
       if (auto held = call->weak_from_this().lock()) open.push_back(std::move(held));
     }
   }

@@ -31,7 +31,7 @@ class StreamCall;
 // The open streams of a server.
 class Streams {
  public:
-  explicit Streams(Core& core) : core_(core) {}
+  explicit Streams(Core& core) : state_(std::make_shared<State>(core)) {}
 
   // Takes one stream after the other from now on, until Drain.
   void Await(const AwaitStream& await);
@@ -40,10 +40,15 @@ class Streams {
 
  private:
   friend class StreamCall;
-  Core& core_;
-  std::atomic<bool> draining_{false};
-  std::mutex mutex_;
-  std::set<StreamCall*> open_;
+  // Held by each stream: whoever executes its last request may let go of it after the server has ended.
+  struct State {
+    explicit State(Core& c) : core(c) {}
+    Core& core;
+    std::atomic<bool> draining{false};
+    std::mutex mutex;
+    std::set<StreamCall*> open;
+  };
+  const std::shared_ptr<State> state_;
 };
 
 }  // namespace snug::server
