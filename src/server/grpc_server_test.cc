@@ -236,6 +236,18 @@ TEST_F(GrpcTest, CancelledAndExpiredRequestsNeverRun) {
   EXPECT_EQ(control_.executions(), executions);
 }
 
+TEST_F(GrpcTest, ALargeAnswerOfAnInstanceComesWhole) {
+  control_.Hold();
+  const auto request = Request(100'000);
+  inference::ModelInferResponse response;
+  std::thread client([&] { EXPECT_TRUE(Infer(request, response).ok()); });
+  ASSERT_TRUE(control_.WaitForRunning(1));
+  control_.Release();
+  client.join();
+  ASSERT_EQ(response.raw_output_contents_size(), 2);
+  EXPECT_EQ(response.raw_output_contents(0), request.raw_input_contents(0));
+}
+
 TEST_F(GrpcTest, DrainAnswersWhatIsUnderWay) {
   control_.Hold();
   std::thread running([&] {
