@@ -49,17 +49,20 @@ def main():
     rows, base = [], None
     for name, title, _, _, _, target in SETUPS:
         row = {"name": name, "title": title, "engine_cpu_ms": statistics.median(direct[name]),
-               "served_cpu_ms": served[name]["cpu_ms_per_request"], "target_ratio": target,
+               "served_cpu_ms": served[name]["cpu_ms_per_request"],
+               "alone_cpu_ms": served[name]["cpu_ms_per_request_alone"], "target_ratio": target,
                "description": served[name]["description"]}
         base = base or row
         row["engine_ratio"] = row["engine_cpu_ms"] / base["engine_cpu_ms"]
         row["served_ratio"] = row["served_cpu_ms"] / base["served_cpu_ms"]
+        row["alone_ratio"] = row["alone_cpu_ms"] / base["alone_cpu_ms"]
         rows.append(row)
-    print(f"{'CPU ms per request':<24}{'engine':>9}{'ratio':>7}{'platform':>10}{'ratio':>7}{'target':>8}")
+    print(f"{'CPU ms per request':<24}{'engine':>9}{'ratio':>7}{'platform':>10}{'ratio':>7}{'1 client':>10}{'ratio':>7}"
+          f"{'target':>8}")
     for row in rows:
         target = f"{row['target_ratio']:.2f}" if row["target_ratio"] else "1.00"
         print(f"{row['title']:<24}{row['engine_cpu_ms']:>9.1f}{row['engine_ratio']:>7.2f}{row['served_cpu_ms']:>10.1f}"
-              f"{row['served_ratio']:>7.2f}{target:>8}")
+              f"{row['served_ratio']:>7.2f}{row['alone_cpu_ms']:>10.1f}{row['alone_ratio']:>7.2f}{target:>8}")
     name, flags, cpus = measure.cpu_name()
     print(f"machine: {name}, {cpus} CPUs, {' '.join(flags)}; the targets were set on one with AVX-512, VNNI and BF16")
     if arguments.json:
