@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "repository/class_labels.h"
 #include "repository/config_sections.h"
 #include "repository/limits.h"
 #include "repository/repository.h"
@@ -46,6 +47,34 @@ Result<std::map<std::string, int64_t>> ReadLabels(const Origin& origin, const YA
     if (labels.size() > kLabelsMax) return origin.At(node.Mark(), "labels: more than {}", kLabelsMax);
   }
   return labels;
+}
+
+Result<std::map<std::string, std::string>> ReadClassFiles(const Origin& origin, const YAML::Node& node) {
+  std::map<std::string, std::string> files;
+  if (!node.IsMap()) {
+    return origin.At(node.Mark(),
+                     "class_labels: expected a map from output to a file, as in `y: labels.txt`, got {}",
+                     Describe(node));
+  }
+  for (const auto& pair : node) {
+    const bool named = pair.first.IsScalar() && !pair.first.Scalar().empty() &&
+                       pair.first.Scalar().size() <= kTensorNameBytesMax;
+    if (!named)
+      return origin.At(pair.first.Mark(), "class_labels: expected an output's name, got {}",
+                       Describe(pair.first));
+    const std::string& output = pair.first.Scalar();
+    const Status file = pair.second.IsScalar() ? CheckClassFile(pair.second.Scalar())
+                                               : InvalidArgument("expected the name of a file");
+    if (!file.ok()) {
+      return origin.At(pair.second.Mark(), "class_labels: {}: {}, got {}", output, file.text(),
+                       Describe(pair.second));
+    }
+    if (!files.emplace(output, pair.second.Scalar()).second)
+      return origin.At(pair.first.Mark(), "class_labels: {} is given twice", output);
+    if (files.size() > kClassFilesMax)
+      return origin.At(node.Mark(), "class_labels: more than {}", kClassFilesMax);
+  }
+  return files;
 }
 
 }  // namespace snug::repository

@@ -12,6 +12,7 @@
 namespace snug::repository {
 
 Result<std::map<std::string, int64_t>> ReadLabels(const Origin& origin, const YAML::Node& node);
+Result<std::map<std::string, std::string>> ReadClassFiles(const Origin& origin, const YAML::Node& node);
 Result<VersionPolicy> ReadVersionPolicy(const Origin& origin, const YAML::Node& node);
 Result<Swap> ReadSwap(const Origin& origin, const YAML::Node& node);
 Result<BatchingConfig> ReadBatching(const Origin& origin, const YAML::Node& node);

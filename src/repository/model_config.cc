@@ -53,6 +53,7 @@ std::vector<Field> Keys(const Origin& o, ModelConfig& c) {
       {"versions", [&](const N& n) { return Store(ReadVersionPolicy(o, n), c.versions); }},
       {"swap", [&](const N& n) { return Store(ReadSwap(o, n), c.swap); }},
       {"labels", [&](const N& n) { return Store(ReadLabels(o, n), c.labels); }},
+      {"class_labels", [&](const N& n) { return Store(ReadClassFiles(o, n), c.class_labels); }},
       {"batching", [&](const N& n) { return Store(ReadBatching(o, n), c.batching); }},
       {"warmup", [&](const N& n) { return Store(ReadWarmup(o, n), c.warmup); }},
       {"limits", [&](const N& n) { return Store(ReadLimits(o, n), c.limits); }},

@@ -143,7 +143,9 @@ struct ModelConfig {
   int queue_limit = 256;          // requests waiting for an instance before RESOURCE_EXHAUSTED
   VersionPolicy versions;
   Swap swap = Swap::kAvailable;
-  std::map<std::string, int64_t> labels;  // "stable" -> 3
+  std::optional<LoadTime> load;                     // nothing: as the server is told
+  std::map<std::string, int64_t> labels;            // "stable" -> 3
+  std::map<std::string, std::string> class_labels;  // output -> the file with its classes' names
   BatchingConfig batching;
   SequenceConfig sequence;
   WarmupConfig warmup;

@@ -102,6 +102,7 @@ TEST(ModelConfig, VersionsAndSwap) {
   EXPECT_EQ(Parse("versions: [3, 5]\nswap: frugal")->versions, (VersionPolicy{Kind::kListed, 1, {3, 5}}));
   EXPECT_EQ(Parse("versions: labelled")->versions, (VersionPolicy{Kind::kListed, 1, {}}));
   EXPECT_EQ(Parse("swap: frugal")->swap, Swap::kFrugal);
+  EXPECT_EQ(Parse("class_labels: {y: a.txt}")->class_labels.at("y"), "a.txt");
 }
 
 TEST(ModelConfig, LimitsAndCache) {
@@ -164,6 +165,8 @@ TEST(ModelConfig, SaysWhatIsWrongAndWhere) {
       {"versions: {oldest: 1}", "versions: unknown key \"oldest\"; known keys: latest"},
       {"versions: [1, x]", "versions: expected a version (a positive integer), got x"},
       {"swap: fast", "swap: expected available or frugal, got fast"},
+      {"class_labels: labels.txt", "class_labels: expected a map from output to a file"},
+      {"class_labels: {y: ../labels.txt}", "class_labels: y: expected the name of a file of"},
       {"limits: {requests_per_second: 0}",
        "limits.requests_per_second: expected a number from 0.001 to 1000000"},
       {"limits: {requests_per_second: nan}", "got nan"},

@@ -45,6 +45,12 @@ TEST(Classification, WithoutBatchAndFewerThanAskedFor) {
   EXPECT_EQ(Strings(*classes), (std::vector<std::string>{"4:1", "2:2", "1:0", "-1:3"}));
 }
 
+TEST(Classification, NamesWhereThereAreAny) {
+  const std::vector<std::string> names{"cat", "dog"};
+  auto classes = Classify(serving::Floats("y", {3}, {1, 2, 3}), 3, false, names);
+  EXPECT_EQ(Strings(*classes), (std::vector<std::string>{"3.000000:2", "2.000000:1:dog", "1.000000:0:cat"}));
+}
+
 TEST(Classification, NanComesLastAndEmptyStaysEmpty) {
   auto classes = Classify(serving::Floats("y", {3}, {NAN, -INFINITY, NAN}), 3, false);
   EXPECT_EQ(Strings(*classes), (std::vector<std::string>{"-inf:1", "nan:0", "nan:2"}));

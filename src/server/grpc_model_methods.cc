@@ -81,7 +81,12 @@ Status ModelConfig(Core& core, const inference::ModelConfigRequest& request,
   out->set_max_batch_size(static_cast<int32_t>(config.max_batch_size));
   FillPolicy(model.config.versions, out->mutable_version_policy());
   for (const TensorSpec& spec : config.inputs) FillConfig(spec, out->add_input());
-  for (const TensorSpec& spec : config.outputs) FillConfig(spec, out->add_output());
+  for (const TensorSpec& spec : config.outputs) {
+    auto* output = out->add_output();
+    FillConfig(spec, output);
+    if (auto file = model.config.class_labels.find(spec.name); file != model.config.class_labels.end())
+      output->set_label_filename(file->second);
+  }
   FillSequences(model.config.sequence, *out);
   auto* group = out->add_instance_group();
   group->set_name(model.name);

@@ -1,6 +1,7 @@
 #include "server/infer_extras.h"
 
 #include <algorithm>
+#include <span>
 
 #include "server/classification.h"
 
@@ -19,10 +20,11 @@ Status PutIntoSharedMemory(const SharedRegions& regions, const OutputWish& wish,
   return {};
 }
 
-Result<bool> HasBatch(const Core& core, const serving::InferResponse& response) {
-  SNUG_ASSIGN_OR_RETURN(const auto model,
-                        core.models.Describe(response.model, std::to_string(response.version)));
-  return model.info.batch_is_free;
+Result<Tensor> ClassesOf(const Tensor& scores, int64_t classes, const serving::ModelDescription& model) {
+  std::span<const std::string> names;
+  if (auto found = model.class_labels->find(scores.name); found != model.class_labels->end())
+    names = found->second;
+  return Classify(scores, classes, model.info.batch_is_free, names);
 }
 
 }  // namespace
@@ -65,14 +67,15 @@ Status ReadSharedInputs(const SharedRegions& regions, const InferExtras& extras,
 Result<std::vector<SharedPlace>> FinishOutputs(const Core& core, const InferExtras& extras,
                                                serving::InferResponse& response) {
   if (extras.outputs.empty()) return std::vector<SharedPlace>();
-  SNUG_ASSIGN_OR_RETURN(const bool has_batch, HasBatch(core, response));
+  SNUG_ASSIGN_OR_RETURN(const auto model,
+                        core.models.Describe(response.model, std::to_string(response.version)));
   std::vector<SharedPlace> placed(response.outputs.size());
   for (const OutputWish& wish : extras.outputs) {
     auto output = std::find_if(response.outputs.begin(), response.outputs.end(),
                                [&](const Tensor& tensor) { return tensor.name == wish.name; });
     if (output == response.outputs.end()) continue;
     if (wish.classes > 0) {
-      SNUG_ASSIGN_OR_RETURN(*output, Classify(*output, wish.classes, has_batch));
+      SNUG_ASSIGN_OR_RETURN(*output, ClassesOf(*output, wish.classes, model));
     }
     const auto index = static_cast<size_t>(output - response.outputs.begin());
     if (wish.place) {

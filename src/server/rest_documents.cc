@@ -1,13 +1,19 @@
 #include "server/rest_documents.h"
 
+#include <map>
+#include <string>
+
 #include "server/json_writer.h"
 #include "server/triton_config.h"
 
 namespace snug::server {
 namespace {
 
+using ClassFiles = std::map<std::string, std::string>;
+
 void WriteSpecs(JsonWriter& json, const std::vector<TensorSpec>& specs, std::string_view type_key,
-                std::string_view type_prefix, std::string_view shape_key) {
+                std::string_view type_prefix, std::string_view shape_key,
+                const ClassFiles& class_files = {}) {
   json.BeginArray();
   for (const TensorSpec& spec : specs) {
     json.BeginObject().Key("name").Value(spec.name);
@@ -15,7 +21,10 @@ void WriteSpecs(JsonWriter& json, const std::vector<TensorSpec>& specs, std::str
         spec.dtype == DType::kBytes && !type_prefix.empty() ? "STRING" : DTypeName(spec.dtype);
     json.Key(type_key).Value(std::string(type_prefix).append(name)).Key(shape_key).BeginArray();
     for (int64_t dim : spec.shape) json.Value(dim);
-    json.EndArray().EndObject();
+    json.EndArray();
+    if (auto file = class_files.find(spec.name); file != class_files.end())
+      json.Key("label_filename").Value(file->second);
+    json.EndObject();
   }
   json.EndArray();
 }
@@ -118,7 +127,7 @@ std::string ModelConfigJson(const serving::ModelDescription& model) {
   json.EndObject().Key("input");
   WriteSpecs(json, config.inputs, "data_type", "TYPE_", "dims");
   json.Key("output");
-  WriteSpecs(json, config.outputs, "data_type", "TYPE_", "dims");
+  WriteSpecs(json, config.outputs, "data_type", "TYPE_", "dims", model.config.class_labels);
   WriteSequences(json, model.config.sequence);
   json.Key("instance_group").BeginArray().BeginObject().Key("name").Value(model.name);
   json.Key("kind").Value("KIND_CPU").Key("count").Value(model.config.instances);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "repository/class_labels.h"
 #include "repository/limits.h"
 #include "server/json_reader.h"
 
@@ -14,7 +15,6 @@ using Batching = repository::BatchingConfig;
 // Read over: said by the model's files, or without their like here.
 constexpr std::string_view kWithoutEffect[] = {
     "input",
-    "output",
     "batch_input",
     "batch_output",
     "optimization",
@@ -75,6 +75,8 @@ class Reader {
       VersionPolicy();
     } else if (key == "response_cache") {
       ResponseCache();
+    } else if (key == "output") {
+      Outputs();
     } else if (std::find(std::begin(kWithoutEffect), std::end(kWithoutEffect), key) !=
                std::end(kWithoutEffect)) {
       json_.Skip();
@@ -156,6 +158,29 @@ class Reader {
         json_.Bool(config_.cache.on);
       else
         json_.Skip();
+    }
+  }
+
+  // Of what is said of outputs, only the files with their classes' names; a list replaces what model.yaml
+  // says.
+  void Outputs() {
+    config_.class_labels.clear();
+    std::string key;
+    for (json_.BeginArray(); json_.Element();) {
+      std::string name, file;
+      for (json_.BeginObject(); json_.Key(key);) {
+        if (key == "name")
+          json_.String(name);
+        else if (key == "label_filename")
+          json_.String(file);
+        else
+          json_.Skip();
+      }
+      if (file.empty()) continue;
+      const Status checked = repository::CheckClassFile(file);
+      if (!checked.ok()) json_.Fail("\"label_filename\": " + checked.text());
+      if (config_.class_labels.size() == repository::kClassFilesMax) json_.Fail("too many files of labels");
+      config_.class_labels[name] = file;
     }
   }
 

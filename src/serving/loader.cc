@@ -1,9 +1,11 @@
 #include "serving/loader.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
 #include "engine/signatures.h"
+#include "serving/checks.h"
 #include "serving/pipeline/pipeline.h"
 
 namespace snug::serving {
@@ -193,6 +195,21 @@ Status AddParser(const LoadContext& context, const std::string& directory, Serva
   return {};
 }
 
+Status AddClassLabels(const repository::ModelEntry& entry, const std::string& directory,
+                      Servable::Parts& parts) {
+  const auto& outputs = parts.model->info().outputs;
+  for (const auto& [output, file] : entry.config.class_labels) {
+    const bool is_there = std::any_of(outputs.begin(), outputs.end(),
+                                      [&](const TensorSpec& spec) { return spec.name == output; });
+    if (!is_there)
+      return InvalidArgument("model.yaml: class_labels: the model has no output \"{}\"; it has {}", output,
+                             SpecsText(outputs));
+  }
+  SNUG_ASSIGN_OR_RETURN(parts.class_labels,
+                        repository::LoadClassLabels(entry.config.class_labels, directory, entry.directory));
+  return {};
+}
+
 // Its steps' models are warm already, and are measured for batching by themselves.
 Result<std::shared_ptr<Servable>> LoadPipelineServable(const LoadContext& context,
                                                        const repository::ModelEntry& entry, int64_t version,
@@ -205,6 +222,7 @@ Result<std::shared_ptr<Servable>> LoadPipelineServable(const LoadContext& contex
   parts.batching = PlanBatching(parts.config.batching, parts.model->info(), nullptr);
   parts.pipeline = std::move(pipeline);
   SNUG_RETURN_IF_ERROR(AddParser(context, entry.versions.at(version).directory, parts));
+  SNUG_RETURN_IF_ERROR(AddClassLabels(entry, entry.versions.at(version).directory, parts));
   return std::make_shared<Servable>(std::move(parts));
 }
 
@@ -222,6 +240,7 @@ Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context,
   SNUG_ASSIGN_OR_RETURN(parts.model, LoadModel(context, parts.config, directory));
   SNUG_ASSIGN_OR_RETURN(parts.signatures, LoadSignatures(parts));
   SNUG_RETURN_IF_ERROR(AddParser(context, directory, parts));
+  SNUG_RETURN_IF_ERROR(AddClassLabels(entry, directory, parts));
   SNUG_ASSIGN_OR_RETURN(parts.instances, CreateInstances(*parts.model, parts.config.instances));
   if (parts.model->info().decoupled) {
     SNUG_RETURN_IF_ERROR(CheckDecoupled(parts));

@@ -184,8 +184,10 @@ void ModelManager::Predict(PredictRequest request, PredictCallback done) {
 Result<ModelDescription> ModelManager::Describe(std::string_view model, std::string_view version) const {
   SNUG_ASSIGN_OR_RETURN(const Found here, Find(model, version));
   const std::shared_ptr<Servable>& servable = here.servable;
-  ModelDescription description{servable->name(),   servable->version(), {},
-                               servable->config(), servable->info(),    servable->batch_rows()};
+  if (!servable) return Unavailable("model \"{}\" is not loaded yet: the first request loads it", model);
+  ModelDescription description{servable->name(),        servable->version(), {},
+                               servable->config(),      servable->info(),    servable->batch_rows(),
+                               servable->class_labels()};
   std::lock_guard lock(mutex_);
   auto found = models_.find(model);
   if (found == models_.end()) return description;

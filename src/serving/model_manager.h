@@ -63,7 +63,8 @@ struct ModelDescription {
   std::vector<int64_t> versions;  // all READY ones
   repository::ModelConfig config;
   engine::ModelInfo info;
-  int64_t batch_rows = 1;  // that are executed together at most
+  int64_t batch_rows = 1;                                       // that are executed together at most
+  std::shared_ptr<const repository::ClassLabels> class_labels;  // never null
 };
 
 // What a load brings with it, beside or instead of what lies in the repository.

@@ -190,6 +190,7 @@ Servable::Servable(Parts parts)
       parser_(std::move(parts.parser)),
       pipeline_(std::move(parts.pipeline)),
       signatures_(std::move(parts.signatures)),
+      class_labels_(std::make_shared<const repository::ClassLabels>(std::move(parts.class_labels))),
       stats_(std::move(parts.stats)),
       cache_(config_.cache.on ? std::make_shared<ResponseCache>(config_.cache) : nullptr),
       clock_(*parts.clock),

@@ -28,6 +28,7 @@
 #include "base/clock.h"
 #include "engine/engine.h"
 #include "parsers/parser_host.h"
+#include "repository/class_labels.h"
 #include "repository/repository.h"
 #include "serving/batch_plan.h"
 #include "serving/request.h"
@@ -65,6 +66,7 @@ class Servable {
     std::unique_ptr<parsers::Parser> parser;                      // null: tensor requests only
     std::map<std::string, std::shared_ptr<Servable>> signatures;  // the model's further ones, by name
     std::shared_ptr<VersionStats> stats;
+    repository::ClassLabels class_labels;
     BatchPlan batching;
     std::optional<SequencePlan> sequences;  // its requests are parts of sequences
     std::shared_ptr<Pipeline> pipeline;  // what executes requests instead of `instances`; null: no pipeline
@@ -103,6 +105,7 @@ class Servable {
   const engine::ModelInfo& info() const { return info_; }
   const std::map<std::string, std::shared_ptr<Servable>>& signatures() const { return signatures_; }
   bool has_parser() const { return parser_ != nullptr; }
+  const std::shared_ptr<const repository::ClassLabels>& class_labels() const { return class_labels_; }
   int64_t engine_process() const { return engine_process_; }
   // Requests that wait for an instance or a parse thread.
   size_t queue_depth() const { return payloads_.size() + executions_->size(); }
@@ -185,6 +188,7 @@ class Servable {
   std::unique_ptr<parsers::Parser> parser_;
   std::shared_ptr<Pipeline> pipeline_;
   const std::map<std::string, std::shared_ptr<Servable>> signatures_;
+  const std::shared_ptr<const repository::ClassLabels> class_labels_;
   const std::shared_ptr<VersionStats> stats_;
   const std::shared_ptr<ResponseCache> cache_;  // null: off
   const Clock& clock_;
