@@ -268,6 +268,56 @@ TEST_F(ManagerTest, TheSlowestSayWhereTheirTimeWent) {
   EXPECT_EQ(slowest[2].model, "m");
 }
 
+TEST_F(ManagerTest, EqualRequestsUnderWayAreExecutedOnce) {
+  AddVersion("m", 1, "cache: on\nparser: pair\n");
+  ASSERT_TRUE(Load("m").ok());
+  const int warm = control_.executions();
+  control_.Hold();
+  auto first = Infer("m");
+  ASSERT_TRUE(control_.WaitForRunning(1));
+  auto second = Infer("m"), hurried = Infer("m", clock_.Now() + 1s);
+  auto cancelled = std::make_shared<std::atomic<bool>>(false);
+  auto given_up = Infer("m", TimePoint::max(), cancelled);
+  *cancelled = true;
+  EXPECT_EQ(Get(given_up).status().code(), Code::kCancelled);
+  clock_.Advance(2s);
+  auto late = Get(hurried);
+  EXPECT_EQ(late.status().code(), Code::kDeadlineExceeded);
+  EXPECT_THAT(late.status().text(), HasSubstr("after 2.000 s of waiting for an equal request's answer"));
+  control_.Release();
+  EXPECT_TRUE(Get(first).ok());
+  auto answer = Get(second);
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(static_cast<const float*>(answer->outputs[0].buffer.data())[1], 2.0f);
+  EXPECT_EQ(control_.executions(), warm + 1);
+  const auto numbers = (*manager().Statistics("m", "1"))[0];
+  EXPECT_EQ(numbers.stats->cache_joined.value(), 1u);
+  EXPECT_EQ(numbers.stats->in_flight.load(), 0);
+
+  control_.Hold();
+  auto payload = Predict("m", "5 6");
+  ASSERT_TRUE(control_.WaitForRunning(1));
+  auto same = Predict("m", "5 6");
+  control_.Release();
+  EXPECT_EQ(Get(payload)->payload, "5 6");
+  EXPECT_EQ(Get(same)->payload, "5 6");
+  EXPECT_EQ(control_.executions(), warm + 2);
+}
+
+TEST_F(ManagerTest, AFailureIsNotSharedWithEqualRequests) {
+  AddVersion("m", 1, "cache: on\n");
+  ASSERT_TRUE(Load("m").ok());
+  control_.Hold();
+  auto first = Infer("m");
+  ASSERT_TRUE(control_.WaitForRunning(1));
+  auto second = Infer("m"), third = Infer("m");
+  control_.FailExecutions(1, Internal("once"));
+  control_.Release();
+  EXPECT_FALSE(Get(first).ok());
+  EXPECT_TRUE(Get(second).ok());
+  EXPECT_TRUE(Get(third).ok());
+}
+
 TEST_F(ManagerTest, FailuresAreNotCached) {
   AddVersion("m", 1, "cache: on\n");
   ASSERT_TRUE(Load("m").ok());

@@ -87,6 +87,9 @@ void WriteCache(MetricsText& text, const std::vector<Numbers>& all) {
        [](const Numbers& n) { return static_cast<double>(n.stats->cache_hits.value()); });
   Each(text, all, "snug_cache_misses_total", "counter", "Requests that were not in the response cache.",
        [](const Numbers& n) { return static_cast<double>(n.stats->cache_misses.value()); });
+  Each(text, all, "snug_cache_joined_total", "counter",
+       "Of those, requests that waited for the answer of an equal one instead of being executed.",
+       [](const Numbers& n) { return static_cast<double>(n.stats->cache_joined.value()); });
   Each(text, all, "snug_cache_bytes", "gauge", "Memory of the response cache.",
        [](const Numbers& n) { return static_cast<double>(n.cache.bytes); });
   Each(text, all, "snug_cache_entries", "gauge", "Answers in the response cache.",

@@ -87,7 +87,7 @@ CacheKey KeyOfPayload(std::string_view content_type, std::string_view payload,
   return digest.Take();
 }
 
-size_t ResponseCache::KeyHash::operator()(const CacheKey& key) const {
+size_t CacheKeyHash::operator()(const CacheKey& key) const {
   size_t hash = 0;
   std::memcpy(&hash, key.data(), sizeof hash);
   return hash;

@@ -28,6 +28,10 @@ CacheKey KeyOfTensors(std::span<const Tensor> inputs, std::span<const uint8_t> w
 CacheKey KeyOfPayload(std::string_view content_type, std::string_view payload,
                       const std::map<std::string, std::string>& parameters);
 
+struct CacheKeyHash {
+  size_t operator()(const CacheKey& key) const;
+};
+
 struct CachedAnswer {
   std::vector<Tensor> outputs;
   std::string content_type, payload;  // of a payload's answer
@@ -55,9 +59,6 @@ class ResponseCache {
     uint64_t bytes = 0;
     TimePoint expires;
   };
-  struct KeyHash {
-    size_t operator()(const CacheKey& key) const;
-  };
   using Entries = std::list<Entry>;
 
   void Erase(Entries::iterator entry);
@@ -67,7 +68,7 @@ class ResponseCache {
   const Duration ttl_;  // 0: none
   mutable std::mutex mutex_;
   Entries entries_;  // the most recently used first; each in `by_key_`
-  std::unordered_map<CacheKey, Entries::iterator, KeyHash> by_key_;
+  std::unordered_map<CacheKey, Entries::iterator, CacheKeyHash> by_key_;
   uint64_t bytes_ = 0;
 };
 

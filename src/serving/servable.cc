@@ -192,7 +192,9 @@ Servable::Servable(Parts parts)
       signatures_(std::move(parts.signatures)),
       class_labels_(std::make_shared<const repository::ClassLabels>(std::move(parts.class_labels))),
       stats_(std::move(parts.stats)),
-      cache_(config_.cache.on ? std::make_shared<ResponseCache>(config_.cache) : nullptr),
+      cache_(config_.cache.on ? std::make_unique<ResponseCache>(config_.cache) : nullptr),
+      infer_flights_(static_cast<size_t>(config_.queue_limit)),
+      predict_flights_(static_cast<size_t>(config_.queue_limit)),
       clock_(*parts.clock),
       slow_(parts.slow),
       on_wait_(std::move(parts.on_wait)),
@@ -363,19 +365,30 @@ bool Servable::Infer(InferRequest& request, InferCallback& done) {
     }
   }
   if (wanted.ok()) {
-    if (cache_ && AnswerFromCache(request, *wanted, done)) return true;
-    auto job = std::make_unique<InferJob>(*this, *std::move(wanted));
-    return RunHere(*job, request, done) || Admit(*executions_, std::move(job), request, done);
+    if (!cache_) return Go(request, *std::move(wanted), done);
+    const CacheKey key = KeyOfTensors(request.inputs, *wanted, request.outputs);
+    return ThroughCache(infer_flights_, key, request, done,
+                        [&] { return Go(request, *std::move(wanted), done); });
   }
   stats_->Finished(wanted.status().code(), clock_.Now() - request.arrival);
   done(wanted.status().Annotate(fmt::format("model \"{}\" version {}", name_, version_)));
   return true;
 }
 
+bool Servable::Go(InferRequest& request, std::vector<uint8_t> wanted, InferCallback& done) {
+  auto job = std::make_unique<InferJob>(*this, std::move(wanted));
+  return RunHere(*job, request, done) || Admit(*executions_, std::move(job), request, done);
+}
+
+bool Servable::Go(PredictRequest& request, PredictCallback& done) {
+  return Admit(payloads_, std::make_unique<PredictJob>(*this), request, done);
+}
+
 bool Servable::Predict(PredictRequest& request, PredictCallback& done) {
   if (parser_) {
-    if (cache_ && AnswerFromCache(request, done)) return true;
-    return Admit(payloads_, std::make_unique<PredictJob>(*this), request, done);
+    if (!cache_) return Go(request, done);
+    const CacheKey key = KeyOfPayload(request.content_type, request.payload, request.parameters);
+    return ThroughCache(predict_flights_, key, request, done, [&] { return Go(request, done); });
   }
   stats_->Finished(Code::kFailedPrecondition, clock_.Now() - request.arrival);
   done(FailedPrecondition(
@@ -521,6 +534,7 @@ bool Servable::Sweep(TimePoint now) {
   for (const auto& [name, signature] : signatures_) again |= signature->Sweep(now);
   payloads_.FailUnwanted(now);
   executions_->FailUnwanted(now);
+  if (cache_) again |= SweepCache(now);
   return again || queue_depth() > 0;
 }
 

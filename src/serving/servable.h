@@ -34,6 +34,7 @@
 #include "serving/request.h"
 #include "serving/response_cache.h"
 #include "serving/sequence_plan.h"
+#include "serving/single_flight.h"
 #include "serving/slow_requests.h"
 #include "serving/stats.h"
 #include "serving/turn.h"
@@ -138,11 +139,26 @@ class Servable {
   bool Admit(JobQueue& queue, std::unique_ptr<ConcreteJob> job, Request& request, Done& done);
   // Executes the job here and now when the model is quick and an instance is free; else touches nothing.
   bool RunHere(InferJob& job, InferRequest& request, InferCallback& done);
-  // True: answered. Else `done` also keeps the answer that comes for the next time.
+  using InferFlights = SingleFlight<InferRequest, InferResponse>;
+  using PredictFlights = SingleFlight<PredictRequest, PredictResponse>;
+
+  bool Go(InferRequest& request, std::vector<uint8_t> wanted, InferCallback& done);
+  bool Go(PredictRequest& request, PredictCallback& done);
+  bool Again(InferRequest& request, InferCallback& done) { return Infer(request, done); }
+  bool Again(PredictRequest& request, PredictCallback& done) { return Predict(request, done); }
+  // Answers from the cache, joins an equal request that is under way, or lets `go` have it executed and keeps
+  // the answer. As Infer's and Predict's result.
+  template <typename Request, typename Response>
+  bool ThroughCache(SingleFlight<Request, Response>& flights, const CacheKey& key, Request& request,
+                    Callback<Response>& done, const std::function<bool()>& go);
   template <typename Response>
   bool AnswerFromCache(const CacheKey& key, TimePoint arrival, Callback<Response>& done);
-  bool AnswerFromCache(const InferRequest& request, const std::vector<uint8_t>& wanted, InferCallback& done);
-  bool AnswerFromCache(const PredictRequest& request, PredictCallback& done);
+  template <typename Request, typename Response>
+  void EndFlight(SingleFlight<Request, Response>& flights, const CacheKey& key,
+                 const Result<Response>& answer);
+  template <typename Request, typename Response>
+  void FailUnwanted(SingleFlight<Request, Response>& flights, TimePoint now);
+  bool SweepCache(TimePoint now);
   void Work(JobQueue& queue, size_t worker, engine::Instance* instance, Turn* turn);
   // The servable of the request's signature: this one, one of signatures_, or FAILED_PRECONDITION.
   Result<Servable*> ForSignature(const std::string& signature);
@@ -190,7 +206,9 @@ class Servable {
   const std::map<std::string, std::shared_ptr<Servable>> signatures_;
   const std::shared_ptr<const repository::ClassLabels> class_labels_;
   const std::shared_ptr<VersionStats> stats_;
-  const std::shared_ptr<ResponseCache> cache_;  // null: off
+  const std::unique_ptr<ResponseCache> cache_;  // null: off
+  InferFlights infer_flights_;                  // only with the cache, as what follows
+  PredictFlights predict_flights_;
   const Clock& clock_;
   SlowRequests* const slow_;                    // may be null
   const std::function<void()> on_wait_;         // see Parts

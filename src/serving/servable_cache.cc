@@ -25,17 +25,8 @@ void FromCache(CachedAnswer cached, PredictResponse& answer) {
 
 template <typename Response>
 bool Servable::AnswerFromCache(const CacheKey& key, TimePoint arrival, Callback<Response>& done) {
-  const TimePoint begun = clock_.Now();
-  std::optional<CachedAnswer> cached = cache_->Find(key, begun);
-  const Duration took = clock_.Now() - begun;
-  stats_->CountCache(cached.has_value(), took);
-  if (!cached) {
-    done = [cache = cache_, key, &clock = clock_, done = std::move(done)](Result<Response> answer) {
-      if (answer.ok()) cache->Put(key, ToCache(*answer), clock.Now());
-      done(std::move(answer));
-    };
-    return false;
-  }
+  std::optional<CachedAnswer> cached = cache_->Find(key, clock_.Now());
+  if (!cached) return false;
   Response answer;
   answer.model = name_;
   answer.version = version_;
@@ -45,15 +36,86 @@ bool Servable::AnswerFromCache(const CacheKey& key, TimePoint arrival, Callback<
   return true;
 }
 
-bool Servable::AnswerFromCache(const InferRequest& request, const std::vector<uint8_t>& wanted,
-                               InferCallback& done) {
-  return AnswerFromCache<InferResponse>(KeyOfTensors(request.inputs, wanted, request.outputs),
-                                        request.arrival, done);
+// Those that joined get the answer too. A failure is none of theirs, it may be the leader's deadline: each
+// goes on by itself, the next one as the leader.
+template <typename Request, typename Response>
+void Servable::EndFlight(SingleFlight<Request, Response>& flights, const CacheKey& key,
+                         const Result<Response>& answer) {
+  if (answer.ok()) cache_->Put(key, ToCache(*answer), clock_.Now());
+  for (auto& joined : flights.End(key)) {
+    stats_->in_flight.fetch_sub(1, std::memory_order_relaxed);
+    if (answer.ok()) {
+      stats_->cache_joined.Add();
+      stats_->Finished(Code::kOk, clock_.Now() - joined.request.arrival);
+      joined.done(answer);
+    } else if (!Again(joined.request, joined.done)) {
+      joined.done(Unavailable("model \"{}\" is being replaced; try again", name_));
+    }
+  }
 }
 
-bool Servable::AnswerFromCache(const PredictRequest& request, PredictCallback& done) {
-  return AnswerFromCache<PredictResponse>(
-      KeyOfPayload(request.content_type, request.payload, request.parameters), request.arrival, done);
+template <typename Request, typename Response>
+bool Servable::ThroughCache(SingleFlight<Request, Response>& flights, const CacheKey& key, Request& request,
+                            Callback<Response>& done, const std::function<bool()>& go) {
+  using Role = typename SingleFlight<Request, Response>::Role;
+  const TimePoint begun = clock_.Now();
+  const TimePoint arrival = request.arrival;
+  const bool may_end = request.deadline != TimePoint::max() || request.cancelled;
+  if (AnswerFromCache(key, arrival, done)) {
+    stats_->CountCache(true, clock_.Now() - begun);
+    return true;
+  }
+  const auto entered = flights.Enter(key, request, done, begun);
+  stats_->CountCache(false, clock_.Now() - begun);
+  if (entered.role == Role::kJoined) {
+    stats_->in_flight.fetch_add(1, std::memory_order_relaxed);
+    if (may_end) on_wait_();
+    return true;
+  }
+  if (entered.role == Role::kAlone) return go();
+  // The one before may have ended since the look into the cache. Nobody joins a flight that was not opened.
+  if (AnswerFromCache(key, arrival, done)) {
+    flights.End(key);
+    return true;
+  }
+  auto own = std::make_shared<Callback<Response>>(std::move(done));
+  done = [this, &flights, key, own](Result<Response> answer) {
+    EndFlight(flights, key, answer);
+    (*own)(std::move(answer));
+  };
+  if (go()) {
+    flights.Open(key, entered.flight);
+    return true;
+  }
+  flights.End(key);  // nobody has joined: it was not open
+  done = std::move(*own);
+  return false;
+}
+
+template bool Servable::ThroughCache(InferFlights&, const CacheKey&, InferRequest&, InferCallback&,
+                                     const std::function<bool()>&);
+template bool Servable::ThroughCache(PredictFlights&, const CacheKey&, PredictRequest&, PredictCallback&,
+                                     const std::function<bool()>&);
+
+template <typename Request, typename Response>
+void Servable::FailUnwanted(SingleFlight<Request, Response>& flights, TimePoint now) {
+  for (auto& joined : flights.TakeUnwanted(now)) {
+    const Status status =
+        now < joined.request.deadline
+            ? Status(Code::kCancelled, "the client cancelled the request before it was answered")
+            : Error(Code::kDeadlineExceeded,
+                    "the deadline passed after {:.3f} s of waiting for an equal request's answer",
+                    Seconds(now - joined.since));
+    stats_->in_flight.fetch_sub(1, std::memory_order_relaxed);
+    stats_->Finished(status.code(), now - joined.request.arrival);
+    joined.done(status);
+  }
+}
+
+bool Servable::SweepCache(TimePoint now) {
+  FailUnwanted(infer_flights_, now);
+  FailUnwanted(predict_flights_, now);
+  return infer_flights_.joined() + predict_flights_.joined() > 0;
 }
 
 ResponseCache::Size Servable::cache_size() const {

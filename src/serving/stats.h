@@ -89,6 +89,7 @@ struct VersionStats {
   Counter batches_split;  // that failed as a whole, and were executed one by one
   Counter limited;        // refused by model.yaml's limits
   Counter cache_hits, cache_misses;
+  Counter cache_joined;                 // misses that waited for the answer of an equal one
   Counter cache_hit_ns, cache_miss_ns;  // of looking it up
   std::atomic<int64_t> in_flight{0};
   std::atomic<uint64_t> memory_bytes{0};  // of the newest copy
