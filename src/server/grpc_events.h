@@ -3,6 +3,8 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <string_view>
+
 #include "base/clock.h"
 #include "base/status.h"
 
@@ -17,6 +19,10 @@ class GrpcEvent {
 
 // Of the call, on our clock; max() for none.
 TimePoint GrpcDeadline(const grpc::ServerContext& context, TimePoint now);
+
+// Of what the client sent beside its message, by its lower-case name; empty when absent. Valid with the
+// context.
+std::string_view GrpcMetadata(const grpc::ServerContext& context, const char* name);
 
 grpc::Status ToGrpc(const Status& status);
 

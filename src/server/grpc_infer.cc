@@ -249,6 +249,7 @@ void GrpcModelInfer(Core& core, GrpcCall& call) {
   request.arrival = call.arrival();
   request.deadline = call.deadline();
   request.cancelled = call.cancelled();
+  request.trace = TraceParentOf(call.Metadata("traceparent"));
   if (status.ok()) status = Translate(core, oip, request);
   if (!status.ok()) return call.Fail(status);
   oip.trace = core.tracer->Begin(request, oip.message->id(), "grpc", call.Metadata("traceparent"));
@@ -268,7 +269,7 @@ void GrpcStreamedInfer(Core& core, grpc::ByteBuffer& bytes, serving::RequestHead
   Status status = ParseMessage(bytes, oip.message.get());
   if (status.ok()) status = Translate(core, oip, request);
   if (!status.ok()) return answers->End(StreamError(*oip.message, status));
-  oip.trace = core.tracer->Begin(request, oip.message->id(), "grpc", "");
+  oip.trace = core.tracer->Begin(request, oip.message->id(), "grpc", request.trace);
   request.answers = std::make_shared<PartTaker>(core, oip, answers);
   core.models.Infer(
       std::move(request), [&core, oip = std::move(oip), answers](Result<serving::InferResponse> result) {
@@ -290,6 +291,7 @@ void GrpcPredict(Core& core, GrpcCall& call) {
   request.arrival = call.arrival();
   request.deadline = call.deadline();
   request.cancelled = call.cancelled();
+  request.trace = TraceParentOf(call.Metadata("traceparent"));
   request.content_type = message->content_type();
   request.payload = message->payload();
   for (const auto& [key, value] : message->parameters()) request.parameters.emplace(key, value);

@@ -28,6 +28,13 @@ TimePoint GrpcDeadline(const grpc::ServerContext& context, TimePoint now) {
   return now + std::chrono::duration_cast<Duration>(left);
 }
 
+std::string_view GrpcMetadata(const grpc::ServerContext& context, const char* name) {
+  const auto& all = context.client_metadata();
+  auto found = all.find(name);
+  return found == all.end() ? std::string_view()
+                            : std::string_view(found->second.data(), found->second.size());
+}
+
 grpc::Status ToGrpc(const Status& status) {
   return grpc::Status(static_cast<grpc::StatusCode>(static_cast<int>(status.code())), status.text());
 }
@@ -98,12 +105,7 @@ class RawCall : public GrpcCall {
     method_.handed_over.fetch_add(1);
     deferred_->alarm.Set(queue_, gpr_inf_past(GPR_CLOCK_MONOTONIC), &handed_over_);
   }
-  std::string_view Metadata(const char* name) const override {
-    const auto& all = context_.client_metadata();
-    auto found = all.find(name);
-    return found == all.end() ? std::string_view()
-                              : std::string_view(found->second.data(), found->second.size());
-  }
+  std::string_view Metadata(const char* name) const override { return GrpcMetadata(context_, name); }
   void Fail(const Status& status) override { writer_.FinishWithError(ToGrpc(status), &sent_); }
 
  private:

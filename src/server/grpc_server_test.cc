@@ -166,6 +166,9 @@ TEST_F(GrpcTest, SettingsAndTraces) {
   EXPECT_THAT(line, HasSubstr(R"("id":"7","model_name":"m")"));
   EXPECT_THAT(line, HasSubstr(R"("parent_id":"00f067aa0ba902b7")"));
   EXPECT_THAT(line, HasSubstr("COMPUTE_END"));
+  const auto slowest = core_->models.Slowest();
+  ASSERT_EQ(slowest.size(), 1u);
+  EXPECT_EQ(slowest[0].trace, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
 }
 
 TEST_F(GrpcTest, InputsInSharedMemoryHaveNoRawContents) {

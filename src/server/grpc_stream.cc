@@ -89,6 +89,7 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
       streams_->open.insert(this);
     }
     deadline_ = GrpcDeadline(context_, SystemClock().Now());
+    trace_ = TraceParentOf(GrpcMetadata(context_, "traceparent"));
     std::lock_guard lock(mutex_);
     if (streams_->draining) return FinishWhenDone();
     Read();
@@ -115,6 +116,7 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
     head.arrival = SystemClock().Now();
     head.deadline = deadline_;
     head.cancelled = cancelled_;
+    head.trace = trace_;
     GrpcStreamedInfer(streams_->core, message_, head, std::move(answers));
     std::lock_guard lock(mutex_);
     reading_ = false;
@@ -182,6 +184,7 @@ class StreamCall : public std::enable_shared_from_this<StreamCall> {
   grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer> stream_{&context_};
   grpc::ByteBuffer message_;
   TimePoint deadline_ = TimePoint::max();
+  std::string trace_;  // of all the stream's requests
   const serving::CancelFlag cancelled_ = std::make_shared<std::atomic<bool>>(false);
   Tag<&StreamCall::Arrived> arrived_{*this};
   Tag<&StreamCall::Over> over_{*this};

@@ -66,13 +66,6 @@ void Metrics(Exchange& exchange) {
   exchange.respond(std::move(response));
 }
 
-// W3C's traceparent; what has not its length is none.
-std::string TraceOf(const net::Request& request) {
-  constexpr size_t kTraceParentChars = 55;
-  const std::string_view trace = request.Header("traceparent");
-  return trace.size() == kTraceParentChars ? std::string(trace) : std::string();
-}
-
 void Slowest(Exchange& exchange) {
   exchange.respond(Json(SlowestJson(exchange.core.models.Slowest())));
 }
@@ -141,7 +134,7 @@ void Infer(Exchange& exchange) {
   request.model = std::move(exchange.model);
   request.version = std::move(exchange.version);
   request.arrival = exchange.request.arrival;
-  request.trace = TraceOf(exchange.request);
+  request.trace = TraceParentOf(exchange.request.Header("traceparent"));
   request.deadline = WithTimeout(TimePoint::max(), request.arrival, call->timeout_us);
   request.priority = PriorityOf(call->priority);
   request.sequence = std::move(call->sequence);
@@ -177,7 +170,7 @@ void Predict(Exchange& exchange) {
   request.model = std::move(exchange.model);
   request.version = std::move(exchange.version);
   request.arrival = exchange.request.arrival;
-  request.trace = TraceOf(exchange.request);
+  request.trace = TraceParentOf(exchange.request.Header("traceparent"));
   request.content_type = PayloadType(exchange.request.Header("Content-Type"));
   request.payload = *body;
   request.payload_owner = body;

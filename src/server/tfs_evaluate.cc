@@ -163,6 +163,7 @@ void Evaluate(Core& core, const TfsTarget& target, std::string_view method, cons
   request.arrival = head.arrival;
   request.deadline = head.deadline;
   request.cancelled = head.cancelled;
+  request.trace = head.trace;
   size_t examples = 0;
   Status prepared = Prepare(core, target, method, input, request, examples);
   if (!prepared.ok()) return done(prepared);

@@ -46,6 +46,7 @@ serving::RequestHead HeadOf(const GrpcCall& call) {
   head.arrival = call.arrival();
   head.deadline = call.deadline();
   head.cancelled = call.cancelled();
+  head.trace = TraceParentOf(call.Metadata("traceparent"));
   return head;
 }
 

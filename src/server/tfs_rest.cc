@@ -195,6 +195,7 @@ bool HandleTfsRest(Core& core, const TfsRestOptions& options, net::Request& requ
   auto target = TakeTarget(rest);
   Exchange exchange{core, request, respond, target.value_or(TfsTarget{}), {}};
   exchange.head.arrival = request.arrival;
+  exchange.head.trace = TraceParentOf(request.Header("traceparent"));
   if (options.timeout > Duration{0}) exchange.head.deadline = request.arrival + options.timeout;
   HandleModel(exchange, target ? RouteOf(rest) : Route{});
   return true;

@@ -40,6 +40,11 @@ TraceContext ParseTraceParent(std::string_view header) {
   return {std::string(trace), std::string(parent)};
 }
 
+std::string TraceParentOf(std::string_view header) {
+  constexpr size_t kTraceParentChars = 55;
+  return header.size() == kTraceParentChars ? std::string(header) : std::string();
+}
+
 void RequestTrace::End(const Status& status, TimePoint answered) {
   tracer_->Write(tracer_->Line(*this, status, answered), sampled_.log_frequency);
 }

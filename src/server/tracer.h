@@ -24,6 +24,8 @@ struct TraceContext {
   std::string trace_id, parent_id;
 };
 TraceContext ParseTraceParent(std::string_view header);
+// The header, or nothing when it has not a traceparent's length: for who keeps it unread.
+std::string TraceParentOf(std::string_view header);
 
 class Tracer;
 
