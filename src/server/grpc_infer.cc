@@ -116,30 +116,6 @@ int64_t WholeParameter(const inference::ModelInferRequest& message, const char* 
              : value.int64_param();
 }
 
-Status WrongType(std::string_view parameter, std::string_view expected) {
-  return InvalidArgument("invalid value type for '{}' parameter, expected {}", parameter, expected);
-}
-
-Status ReadSequence(const inference::ModelInferRequest& message, serving::SequenceMark& sequence) {
-  for (const auto& [name, value] : message.parameters()) {
-    if (name == "sequence_start" || name == "sequence_end") {
-      if (!value.has_bool_param()) return WrongType(name, "bool_param");
-      (name == "sequence_start" ? sequence.start : sequence.end) = value.bool_param();
-    } else if (name == "sequence_id") {
-      if (value.has_string_param()) {
-        sequence.id.text = value.string_param();
-      } else if (value.has_uint64_param()) {
-        sequence.id.number = value.uint64_param();
-      } else if (value.has_int64_param()) {
-        sequence.id.number = static_cast<uint64_t>(value.int64_param());
-      } else {
-        return WrongType(name, "int64_param, uint64_param or string_param");
-      }
-    }
-  }
-  return {};
-}
-
 // A request's message, and what it asks for besides tensors in it. The latter is only made where it is
 // needed.
 struct OipRequest {
@@ -155,7 +131,7 @@ Status Translate(const Core& core, OipRequest& oip, serving::InferRequest& reque
   request.version = message->model_version();
   request.deadline = WithTimeout(request.deadline, request.arrival, WholeParameter(*message, "timeout"));
   request.priority = PriorityOf(WholeParameter(*message, "priority"));
-  SNUG_RETURN_IF_ERROR(ReadSequence(*message, request.sequence));
+  SNUG_ASSIGN_OR_RETURN(request.sequence, OipSequence(*message));
   request.answer_here = true;
   InferExtras extras;
   SNUG_ASSIGN_OR_RETURN(request.inputs, OipInputs(message, extras));

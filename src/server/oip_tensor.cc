@@ -206,6 +206,35 @@ Result<std::vector<std::string>> OipOutputs(const inference::ModelInferRequest& 
   return names;
 }
 
+namespace {
+
+Status WrongType(std::string_view parameter, std::string_view expected) {
+  return InvalidArgument("invalid value type for '{}' parameter, expected {}", parameter, expected);
+}
+
+}  // namespace
+
+Result<serving::SequenceMark> OipSequence(const inference::ModelInferRequest& request) {
+  serving::SequenceMark sequence;
+  for (const auto& [name, value] : request.parameters()) {
+    if (name == "sequence_start" || name == "sequence_end") {
+      if (!value.has_bool_param()) return WrongType(name, "bool_param");
+      (name == "sequence_start" ? sequence.start : sequence.end) = value.bool_param();
+    } else if (name == "sequence_id") {
+      if (value.has_string_param()) {
+        sequence.id.text = value.string_param();
+      } else if (value.has_uint64_param()) {
+        sequence.id.number = value.uint64_param();
+      } else if (value.has_int64_param()) {
+        sequence.id.number = static_cast<uint64_t>(value.int64_param());
+      } else {
+        return WrongType(name, "int64_param, uint64_param or string_param");
+      }
+    }
+  }
+  return sequence;
+}
+
 void DescribeOutputs(const std::vector<Tensor>& outputs, const std::vector<SharedPlace>& placed,
                      inference::ModelInferResponse& response) {
   for (size_t i = 0; i < outputs.size(); ++i) {

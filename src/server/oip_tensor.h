@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "base/tensor.h"
 #include "server/infer_extras.h"
+#include "serving/sequence_mark.h"
 
 namespace snug::server {
 
@@ -19,6 +20,9 @@ Result<std::vector<Tensor>> OipInputs(const std::shared_ptr<inference::ModelInfe
 
 // Names of the outputs that the request asks for; what it wishes of them is noted in `extras`.
 Result<std::vector<std::string>> OipOutputs(const inference::ModelInferRequest& request, InferExtras& extras);
+
+// What the parameters say of a sequence. INVALID_ARGUMENT: one is of another type.
+Result<serving::SequenceMark> OipSequence(const inference::ModelInferRequest& request);
 
 // Writes names, datatypes and shapes of outputs; their bytes follow as raw_output_contents. `placed`: as
 // FinishOutputs gives it.

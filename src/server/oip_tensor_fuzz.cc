@@ -9,6 +9,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace snug;
   auto request = std::make_shared<inference::ModelInferRequest>();
   if (!request->ParseFromArray(data, static_cast<int>(size))) return 0;
+  auto sequence = server::OipSequence(*request);
+  if (!sequence.ok() && sequence.status().code() != Code::kInvalidArgument) std::abort();
   server::InferExtras extras;
   auto inputs = server::OipInputs(request, extras);
   if (!inputs.ok() && inputs.status().code() != Code::kInvalidArgument) std::abort();

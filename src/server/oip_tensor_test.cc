@@ -108,5 +108,25 @@ TEST(OipInputs, SaysWhatIsWrong) {
   }
 }
 
+TEST(OipSequence, NumbersTextsAndWhatIsNeither) {
+  inference::ModelInferRequest request;
+  auto& parameters = *request.mutable_parameters();
+  EXPECT_TRUE(OipSequence(request)->id.empty());
+  parameters["sequence_id"].set_int64_param(-1);
+  parameters["sequence_start"].set_bool_param(true);
+  EXPECT_EQ(OipSequence(request)->id.number, UINT64_MAX);
+  EXPECT_TRUE(OipSequence(request)->start);
+  parameters["sequence_id"].set_string_param("a");
+  EXPECT_EQ(OipSequence(request)->id.text, "a");
+  parameters["sequence_end"].set_int64_param(1);
+  EXPECT_THAT(OipSequence(request).status().text(),
+              HasSubstr("'sequence_end' parameter, expected bool_param"));
+  parameters["sequence_end"].set_bool_param(true);
+  EXPECT_TRUE(OipSequence(request)->end);
+  parameters["sequence_id"].set_bool_param(true);
+  EXPECT_THAT(OipSequence(request).status().text(),
+              HasSubstr("expected int64_param, uint64_param or string_param"));
+}
+
 }  // namespace
 }  // namespace snug::server
