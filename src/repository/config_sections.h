@@ -15,6 +15,7 @@ Result<std::map<std::string, int64_t>> ReadLabels(const Origin& origin, const YA
 Result<std::map<std::string, std::string>> ReadClassFiles(const Origin& origin, const YAML::Node& node);
 Result<VersionPolicy> ReadVersionPolicy(const Origin& origin, const YAML::Node& node);
 Result<Swap> ReadSwap(const Origin& origin, const YAML::Node& node);
+Result<LoadTime> ReadLoadTime(const Origin& origin, const YAML::Node& node);
 Result<BatchingConfig> ReadBatching(const Origin& origin, const YAML::Node& node);
 Result<LimitsConfig> ReadLimits(const Origin& origin, const YAML::Node& node);
 Result<CacheConfig> ReadCache(const Origin& origin, const YAML::Node& node);

@@ -50,4 +50,11 @@ Result<Swap> ReadSwap(const Origin& origin, const YAML::Node& node) {
   return origin.At(node.Mark(), "swap: expected available or frugal, got {}", Describe(node));
 }
 
+Result<LoadTime> ReadLoadTime(const Origin& origin, const YAML::Node& node) {
+  for (LoadTime time : {LoadTime::kAtStart, LoadTime::kBackground, LoadTime::kOnRequest}) {
+    if (node.IsScalar() && node.Scalar() == LoadTimeName(time)) return time;
+  }
+  return origin.At(node.Mark(), "load: expected at-start, background or on-request, got {}", Describe(node));
+}
+
 }  // namespace snug::repository

@@ -52,6 +52,7 @@ std::vector<Field> Keys(const Origin& o, ModelConfig& c) {
       IntField(o, "", "queue_limit", kQueueLimitMax, c.queue_limit),
       {"versions", [&](const N& n) { return Store(ReadVersionPolicy(o, n), c.versions); }},
       {"swap", [&](const N& n) { return Store(ReadSwap(o, n), c.swap); }},
+      {"load", [&](const N& n) { return Store(ReadLoadTime(o, n), c.load.emplace()); }},
       {"labels", [&](const N& n) { return Store(ReadLabels(o, n), c.labels); }},
       {"class_labels", [&](const N& n) { return Store(ReadClassFiles(o, n), c.class_labels); }},
       {"batching", [&](const N& n) { return Store(ReadBatching(o, n), c.batching); }},
@@ -137,6 +138,11 @@ Result<std::string> ReadAsJson(const Origin& origin, const std::string& text) {
 }
 
 }  // namespace
+
+std::string_view LoadTimeName(LoadTime time) {
+  if (time == LoadTime::kAtStart) return "at-start";
+  return time == LoadTime::kBackground ? "background" : "on-request";
+}
 
 Result<ModelConfig> ParseModelConfig(std::string_view yaml, std::string_view origin) {
   return Guarded(Origin(origin), yaml, &ReadDocument);

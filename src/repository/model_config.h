@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -107,6 +108,15 @@ enum class Swap {
   kAvailable,  // the new one is loaded first: both are in memory meanwhile, and requests are always answered
   kFrugal,     // the old one goes first: never both in memory, and nobody answers meanwhile
 };
+
+// Key `load`: when a version is loaded that nobody loads by a call.
+enum class LoadTime {
+  kAtStart,     // at once: the server's start waits for it
+  kBackground,  // later, one after the other; one that is asked for goes first, and its requests wait
+  kOnRequest,   // by the first request, which waits
+};
+// "at-start", as model.yaml and the command line have it.
+std::string_view LoadTimeName(LoadTime time);
 
 // One step of a pipeline: an execution of another model, or one for each of several items.
 struct StepConfig {

@@ -103,6 +103,10 @@ TEST(ModelConfig, VersionsAndSwap) {
   EXPECT_EQ(Parse("versions: labelled")->versions, (VersionPolicy{Kind::kListed, 1, {}}));
   EXPECT_EQ(Parse("swap: frugal")->swap, Swap::kFrugal);
   EXPECT_EQ(Parse("class_labels: {y: a.txt}")->class_labels.at("y"), "a.txt");
+  EXPECT_EQ(Parse("")->load, std::nullopt);
+  EXPECT_EQ(Parse("load: at-start")->load, LoadTime::kAtStart);
+  EXPECT_EQ(Parse("load: background")->load, LoadTime::kBackground);
+  EXPECT_EQ(Parse("load: on-request")->load, LoadTime::kOnRequest);
 }
 
 TEST(ModelConfig, LimitsAndCache) {
@@ -167,6 +171,7 @@ TEST(ModelConfig, SaysWhatIsWrongAndWhere) {
       {"swap: fast", "swap: expected available or frugal, got fast"},
       {"class_labels: labels.txt", "class_labels: expected a map from output to a file"},
       {"class_labels: {y: ../labels.txt}", "class_labels: y: expected the name of a file of"},
+      {"load: lazy", "load: expected at-start, background or on-request, got lazy"},
       {"limits: {requests_per_second: 0}",
        "limits.requests_per_second: expected a number from 0.001 to 1000000"},
       {"limits: {requests_per_second: nan}", "got nan"},

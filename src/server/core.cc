@@ -17,7 +17,9 @@ Status CheckControl(const Core& core) {
 std::vector<serving::VersionStatus> RepositoryIndex(const Core& core, bool only_ready) {
   auto index = core.models.Index();
   if (only_ready) {
-    std::erase_if(index, [](const auto& status) { return status.state != serving::State::kReady; });
+    std::erase_if(index, [](const auto& status) {
+      return status.state != serving::State::kReady && status.state != serving::State::kStandby;
+    });
   } else if (core.explicit_control) {
     for (std::string& name : core.models.NotLoaded()) {
       serving::VersionStatus& status = index.emplace_back();

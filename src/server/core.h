@@ -40,7 +40,7 @@ struct Core {
   serving::ModelManager& models;
   std::string server_id;
   bool explicit_control = false;     // models are loaded and unloaded by calls
-  std::atomic<bool> loaded = false;  // the models of the start are READY or UNAVAILABLE
+  std::atomic<bool> loaded = false;  // the models of the start are READY, UNAVAILABLE or on standby
   std::atomic<bool> draining = false;
   // TensorFlow Serving's ReloadConfig: a serialised ModelServerConfig. Empty: models come from a repository.
   std::function<void(std::string, serving::ModelManager::Done)> reload_config = {};

@@ -141,7 +141,7 @@ Status ModelStatistics(Core& core, const inference::ModelStatisticsRequest& requ
   return {};
 }
 
-constexpr GrpcMethod kMethods[] = {SNUG_UNARY(ModelMetadata), SNUG_UNARY(ModelConfig),
+constexpr GrpcMethod kMethods[] = {SNUG_UNARY_OF_MODEL(ModelMetadata), SNUG_UNARY_OF_MODEL(ModelConfig),
                                    SNUG_UNARY(ModelStatistics)};
 
 }  // namespace

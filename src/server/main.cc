@@ -229,6 +229,7 @@ int Serve(const ServerOptions& options, const TfsOptions* tfs) {
   manager.inline_dir = TemporaryDir();
   manager.load_threads = static_cast<size_t>(threads.load);
   manager.cpu_threads = threads.all;
+  if (tfs == nullptr) manager.load_time = options.load_time;
   manager.load_retries_max = options.load_retries;
   manager.read_warmup = ReadWarmup;
   std::unique_ptr<PayloadLog> payloads;

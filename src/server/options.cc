@@ -81,7 +81,7 @@ int ParseCommandLine(int argc, char** argv, ServerOptions& options) {
   CLI::App app(kDescription, "snug-server");
   app.footer(kFooter);
   app.set_version_flag("--version", std::string("snug-server ") + kServerVersion);
-  std::string control = "none", format = "text", level = "info";
+  std::string control = "none", load = "at-start", format = "text", level = "info";
   AddPlaces(app, options);
   AddLimits(app, options);
   app.add_option(
@@ -89,6 +89,11 @@ int ParseCommandLine(int argc, char** argv, ServerOptions& options) {
          "none: load the whole repository at start; explicit: by load and unload calls; poll: as it changes")
       ->capture_default_str()
       ->check(CLI::IsMember({"none", "explicit", "poll"}));
+  app.add_option("--load", load,
+                 "When models are loaded whose model.yaml does not say, but for those that a call loads: "
+                 "at-start; background: after it, asked ones first; on-request: by their first request")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"at-start", "background", "on-request"}));
   app.add_option("--poll-seconds", options.poll_seconds,
                  "With --control poll: how often the repository is looked at")
       ->capture_default_str()
@@ -104,6 +109,8 @@ int ParseCommandLine(int argc, char** argv, ServerOptions& options) {
   }
   if (control == "explicit") options.control = Control::kExplicit;
   if (control == "poll") options.control = Control::kPoll;
+  if (load == "background") options.load_time = repository::LoadTime::kBackground;
+  if (load == "on-request") options.load_time = repository::LoadTime::kOnRequest;
   options.log_format = format == "json" ? log::Format::kJson : log::Format::kText;
   options.log_level = log::LevelFromName(level);
   return -1;

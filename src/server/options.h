@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "repository/model_config.h"
 
 namespace snug::server {
 
@@ -24,10 +25,11 @@ struct ServerOptions {
   uint16_t grpc_port = 8001;
   uint16_t rest_port = 8000;
   Control control = Control::kNone;
-  double poll_seconds = 10;  // of Control::kPoll
-  int load_retries = 2;      // of a load that failed for a reason that may pass
-  int threads = 0;           // 0: from the cgroup
-  int load_threads = 0;      // 0: half of threads
+  repository::LoadTime load_time = repository::LoadTime::kAtStart;  // where model.yaml does not say
+  double poll_seconds = 10;                                         // of Control::kPoll
+  int load_retries = 2;  // of a load that failed for a reason that may pass
+  int threads = 0;       // 0: from the cgroup
+  int load_threads = 0;  // 0: half of threads
   std::string cache_dir;
   std::string plugins;
   std::string ready_file;

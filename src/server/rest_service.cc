@@ -78,9 +78,13 @@ void ModelReady(Exchange& exchange) {
 
 template <std::string (*Document)(const serving::ModelDescription&)>
 void Describe(Exchange& exchange) {
-  auto model = exchange.core.models.Describe(exchange.model, exchange.version);
-  if (!model.ok()) return Reply(exchange, model.status());
-  exchange.respond(Json(Document(*model)));
+  auto answer = [&core = exchange.core, model = exchange.model, version = exchange.version,
+                 respond = exchange.respond](const Status& loaded) {
+    auto description =
+        loaded.ok() ? core.models.Describe(model, version) : Result<serving::ModelDescription>(loaded);
+    respond(description.ok() ? Json(Document(*description)) : ErrorAnswer(description.status()));
+  };
+  exchange.core.models.WhenLoaded(exchange.model, exchange.version, TimePoint::max(), nullptr, answer);
 }
 
 void Statistics(Exchange& exchange) {

@@ -82,6 +82,7 @@ TfsState TfsStateOf(serving::State state) {
   switch (state) {
     case serving::State::kLoading:
       return {20, "LOADING"};
+    case serving::State::kStandby:
     case serving::State::kReady:
       return {30, "AVAILABLE"};
     case serving::State::kUnloading:

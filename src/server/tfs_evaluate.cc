@@ -159,6 +159,13 @@ Status Prepare(const Core& core, const TfsTarget& target, std::string_view metho
 
 void Evaluate(Core& core, const TfsTarget& target, std::string_view method, const serving::RequestHead& head,
               const tensorflow::serving::Input& input, serving::Callback<InferenceResult> done) {
+  if (core.models.ComesLate(target.model, target.version)) {
+    auto again = [&core, target, method = std::string(method), head, input, done](const Status& loaded) {
+      if (!loaded.ok()) return done(loaded);
+      Evaluate(core, target, method, head, input, done);
+    };
+    return core.models.WhenLoaded(target.model, target.version, head.deadline, head.cancelled, again);
+  }
   serving::InferRequest request;
   request.arrival = head.arrival;
   request.deadline = head.deadline;

@@ -213,6 +213,22 @@ Status GetModelMetadata(Core& core, const tfs::GetModelMetadataRequest& request,
   return {};
 }
 
+void HandleModelMetadata(Core& core, GrpcCall& call) {
+  auto request = std::make_shared<tfs::GetModelMetadataRequest>();
+  Status status = ParseMessage(call.request(), request.get());
+  if (!status.ok()) return call.Fail(status);
+  const auto target = TargetOf(*request);
+  if (!target.ok()) return call.Fail(target.status());
+  core.models.WhenLoaded(target->model, target->version, call.deadline(), call.cancelled(),
+                         [&core, &call, request](const Status& loaded) {
+                           tfs::GetModelMetadataResponse response;
+                           const Status answered =
+                               loaded.ok() ? GetModelMetadata(core, *request, response) : loaded;
+                           if (!answered.ok()) return call.Fail(answered);
+                           call.Finish(SerializeMessage(response));
+                         });
+}
+
 Status GetModelStatus(Core& core, const tfs::GetModelStatusRequest& request,
                       tfs::GetModelStatusResponse& response) {
   SNUG_ASSIGN_OR_RETURN(const TfsTarget target, TargetOf(request));
@@ -251,8 +267,7 @@ constexpr GrpcMethod kMethods[] = {
     {"/tensorflow.serving.PredictionService/Classify", Classify, kOtherSlots},
     {"/tensorflow.serving.PredictionService/Regress", Regress, kOtherSlots},
     {"/tensorflow.serving.PredictionService/MultiInference", MultiInference, kOtherSlots},
-    {"/tensorflow.serving.PredictionService/GetModelMetadata",
-     Unary<tfs::GetModelMetadataRequest, tfs::GetModelMetadataResponse, GetModelMetadata>, kOtherSlots},
+    {"/tensorflow.serving.PredictionService/GetModelMetadata", HandleModelMetadata, kOtherSlots},
     {"/tensorflow.serving.ModelService/GetModelStatus",
      Unary<tfs::GetModelStatusRequest, tfs::GetModelStatusResponse, GetModelStatus>, kOtherSlots},
     {"/tensorflow.serving.ModelService/HandleReloadConfigRequest", HandleReloadConfig, kOtherSlots},

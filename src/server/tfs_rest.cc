@@ -193,11 +193,23 @@ bool HandleTfsRest(Core& core, const TfsRestOptions& options, net::Request& requ
   if (!request.path.starts_with(kPrefix)) return false;
   std::string_view rest = std::string_view(request.path).substr(kPrefix.size());
   auto target = TakeTarget(rest);
+  const Route route = target ? RouteOf(rest) : Route{};
   Exchange exchange{core, request, respond, target.value_or(TfsTarget{}), {}};
   exchange.head.arrival = request.arrival;
   exchange.head.trace = TraceParentOf(request.Header("traceparent"));
   if (options.timeout > Duration{0}) exchange.head.deadline = request.arrival + options.timeout;
-  HandleModel(exchange, target ? RouteOf(rest) : Route{});
+  const bool waits = route.action != nullptr && route.action != ModelStatus &&
+                     core.models.ComesLate(target->model, target->version);
+  if (!waits) {
+    HandleModel(exchange, route);
+    return true;
+  }
+  auto held = std::make_shared<net::Request>(std::move(request));
+  core.models.WhenLoaded(target->model, target->version, exchange.head.deadline, nullptr,
+                         [&core, options, held, respond](const Status& loaded) {
+                           if (!loaded.ok()) return respond(ErrorAnswer(loaded));
+                           HandleTfsRest(core, options, *held, respond);
+                         });
   return true;
 }
 

@@ -57,7 +57,7 @@ void ModelManager::LoadAll(Done done) {
       log::Error("a model cannot be loaded", {{"model", name}, {"reason", status.ToString()}});
     }
     auto part = SplitDone(scan->models.size() + 1, [done](const Status&) { done({}); });
-    for (auto& entry : scan->models) BeginAlign(std::move(entry), {}, true, part);
+    for (auto& entry : scan->models) BeginAlign(std::move(entry), {}, When::kAtStart, true, part);
     part({});
   });
 }
@@ -90,7 +90,7 @@ void ModelManager::LoadChanged(LoadOverride changes, std::string model, std::str
     LoadBeside(*entry);
     if (version.empty()) {
       const std::set<int64_t> all = AllVersions(*entry);
-      return BeginAlign(*std::move(entry), all, wait, done);
+      return BeginAlign(*std::move(entry), all, When::kNow, wait, done);
     }
     auto number = repository::ResolveVersion(*entry, version);
     if (!number.ok()) return done(number.status());
@@ -101,7 +101,7 @@ void ModelManager::LoadChanged(LoadOverride changes, std::string model, std::str
 void ModelManager::Align(repository::ModelEntry entry, std::set<int64_t> changed, Done done) {
   control_.Post(
       [this, entry = std::move(entry), changed = std::move(changed), done = std::move(done)]() mutable {
-        BeginAlign(std::move(entry), changed, true, std::move(done));
+        BeginAlign(std::move(entry), changed, When::kAsConfigured, true, std::move(done));
       });
 }
 
@@ -116,21 +116,26 @@ VersionPlan ModelManager::Plan(const repository::ModelEntry& entry, const std::s
   return PlanVersions(entry, here, changed);
 }
 
-void ModelManager::BeginAlign(repository::ModelEntry entry, const std::set<int64_t>& changed, bool wait,
+void ModelManager::BeginAlign(repository::ModelEntry entry, std::set<int64_t> changed, When when, bool wait,
                               Done done) {
-  const VersionPlan plan = Plan(entry, changed);
+  VersionPlan plan = Plan(entry, changed);
+  if (when != When::kNow) {
+    for (int64_t version : PutOnStandby(entry, plan.load)) changed.erase(version);
+    plan = Plan(entry, changed);
+  }
   SetModelWide(entry.name, entry.config);
   if (plan.load.empty()) {
     BeginUnload(entry.name, plan.unload, false, Ignore);
     return done({});
   }
   Done settled = wait ? done : Done(Ignore);
-  BeginLoad(entry, plan.load, plan.unload, true, [this, entry, settled](const Status& status) {
+  auto loaded = [this, entry, settled](const Status& status) {
     control_.Post([this, entry, settled, status] {
       UnloadSuperseded(entry);
       settled(status);
     });
-  });
+  };
+  BeginLoad(entry, plan.load, plan.unload, true, loaded, when == When::kAtStart);
   if (!wait) done({});
 }
 
@@ -145,7 +150,7 @@ void ModelManager::UnloadSuperseded(const repository::ModelEntry& entry) {
 }
 
 void ModelManager::BeginLoad(repository::ModelEntry entry, const std::vector<int64_t>& versions,
-                             const std::vector<int64_t>& unload_first, bool wait, Done done) {
+                             const std::vector<int64_t>& unload_first, bool wait, Done done, bool at_start) {
   auto part = SplitDone(versions.size() + 1, wait ? done : Done(Ignore));
   std::vector<LoadTask> tasks;
   std::vector<std::shared_ptr<Servable>> go_first;
@@ -164,7 +169,8 @@ void ModelManager::BeginLoad(repository::ModelEntry entry, const std::vector<int
       version.reason.clear();
       version.beside = ModelsBeside(entry.config.pipeline, entry.versions.at(number).directory);
       if (!version.beside.empty()) version.entry = std::make_shared<repository::ModelEntry>(entry);
-      tasks.push_back({entry, number, version.generation, part, 0, Backoff(options_.load_backoff)});
+      tasks.push_back({entry, number, version.generation, part, 0, Backoff(options_.load_backoff),
+                       /*is_check=*/false, at_start});
     }
     ChooseStandard(model);
   }
@@ -177,18 +183,21 @@ void ModelManager::BeginLoad(repository::ModelEntry entry, const std::vector<int
   if (!wait) done({});
 }
 
-std::shared_ptr<VersionStats> ModelManager::StatsOf(const LoadTask& task) {
+std::shared_ptr<VersionStats> ModelManager::Begun(const LoadTask& task) {
   std::lock_guard lock(mutex_);
   auto model = models_.find(task.entry.name);
   if (model == models_.end()) return nullptr;
   auto found = model->second.versions.find(task.version);
   const bool current = found != model->second.versions.end() && found->second.generation == task.generation;
-  return current ? found->second.stats : nullptr;
+  if (!current) return nullptr;
+  if (found->second.state == State::kStandby) found->second.state = State::kLoading;
+  return found->second.stats;
 }
 
 void ModelManager::RunLoad(LoadTask task) {
-  LowPriority low;
-  std::shared_ptr<VersionStats> stats = StatsOf(task);
+  std::optional<LowPriority> low;
+  if (!task.at_start) low.emplace();
+  std::shared_ptr<VersionStats> stats = Begun(task);
   if (!stats) return task.done(Overtaken());
   if (WaitsForModel(task)) return;
   const TimePoint begun = options_.clock->Now();
@@ -264,6 +273,7 @@ void ModelManager::WarnOfThreads(const std::string& loaded) const {
 Status ModelManager::Publish(const LoadTask& task, Result<std::shared_ptr<Servable>> loaded,
                              const std::string& note) {
   std::shared_ptr<Servable> old;
+  std::vector<Waiting> waiting;
   Status outcome = loaded.status();
   {
     std::lock_guard lock(mutex_);
@@ -278,6 +288,7 @@ Status ModelManager::Publish(const LoadTask& task, Result<std::shared_ptr<Servab
       old = std::exchange(version.servable, *std::move(loaded));
       version.state = State::kReady;
       version.reason = note;
+      waiting = EndWaiting(version);
       ChooseStandard(model);
     } else if (found->second.servable && !task.is_check) {
       found->second.reason = "loading it anew failed, the copy before serves on: " + outcome.ToString();
@@ -285,6 +296,7 @@ Status ModelManager::Publish(const LoadTask& task, Result<std::shared_ptr<Servab
       old = std::exchange(found->second.servable, nullptr);
       found->second.state = State::kUnavailable;
       found->second.reason = outcome.ToString();
+      waiting = EndWaiting(found->second);
       ChooseStandard(model);
     }
   }
@@ -320,6 +332,7 @@ void ModelManager::BeginUnload(const std::string& model, const std::vector<int64
   auto part = wait ? SplitDone(versions.size() + 1, done) : Done(Ignore);
   for (int64_t number : versions) {
     std::shared_ptr<Servable> servable;
+    std::vector<Waiting> waiting;
     uint64_t generation = 0;
     {
       std::lock_guard lock(mutex_);
@@ -328,6 +341,7 @@ void ModelManager::BeginUnload(const std::string& model, const std::vector<int64
       version.state = State::kUnloading;
       version.reason = "draining";
       servable = std::exchange(version.servable, nullptr);
+      waiting = EndWaiting(version);
       ChooseStandard(models_[model]);
     }
     Retire(std::move(servable), [this, model, number, generation, part](const Status& status) {

@@ -1,6 +1,7 @@
 #include "serving/model_manager.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "serving/pipeline/pipeline.h"
@@ -45,14 +46,17 @@ ModelManager::~ModelManager() {
   loaders_.Stop();
   retirers_.Stop();
   std::vector<std::shared_ptr<Servable>> servables;
+  std::vector<Waiting> waiting;
   {
     std::lock_guard lock(mutex_);
     for (auto& [name, model] : models_) {
       for (auto& [number, version] : model.versions) {
         if (version.servable) servables.push_back(version.servable);
+        for (Waiting& one : EndWaiting(version)) waiting.push_back(std::move(one));
       }
     }
   }
+  for (const Waiting& one : waiting) one.go_on(Unavailable("the server is shutting down"));
   // Pipelines first: what they have under way needs the others.
   std::stable_partition(servables.begin(), servables.end(),
                         [](const auto& servable) { return servable->pipeline() != nullptr; });
@@ -83,22 +87,23 @@ void ModelManager::SetModelWide(std::string_view name, const repository::ModelCo
 }
 
 void ModelManager::ChooseStandard(Model& model) {
-  model.standard.reset();
-  auto label = model.labels.find("default");
-  if (label != model.labels.end()) {
+  model.standard_version = 0;
+  auto consider = [&model](int64_t number, const Version& version) {
+    if (model.standard_version == 0 && version.takes_requests()) model.standard_version = number;
+  };
+  if (auto label = model.labels.find("default"); label != model.labels.end()) {
     auto found = model.versions.find(label->second);
-    if (found != model.versions.end()) model.standard = found->second.servable;
+    if (found != model.versions.end()) consider(found->first, found->second);
   }
-  for (auto version = model.versions.rbegin(); !model.standard && version != model.versions.rend();
-       ++version) {
-    model.standard = version->second.servable;
-  }
+  for (auto version = model.versions.rbegin(); version != model.versions.rend(); ++version)
+    consider(version->first, version->second);
+  model.standard = model.standard_version == 0 ? nullptr : model.versions.at(model.standard_version).servable;
 }
 
 Result<int64_t> ModelManager::FindVersion(const Model& model, std::string_view name,
                                           std::string_view version) const {
   if (version.empty()) {
-    if (model.standard) return model.standard->version();
+    if (model.standard_version != 0) return model.standard_version;
     if (!model.versions.empty()) return model.versions.rbegin()->first;
   } else if (IsNumber(version)) {
     SNUG_ASSIGN_OR_RETURN(const int64_t number, repository::ParseVersion(version));
@@ -138,8 +143,27 @@ Result<ModelManager::Found> ModelManager::Find(std::string_view name, std::strin
     return Found{model->second.standard, model->second.limits, model->second.sampler};
   SNUG_ASSIGN_OR_RETURN(const int64_t number, FindVersion(model->second, name, version));
   const Version& entry = model->second.versions.at(number);
-  if (!entry.servable) return NotReady(name, number, entry);
+  if (!entry.takes_requests()) return NotReady(name, number, entry);
   return Found{entry.servable, model->second.limits, model->second.sampler};
+}
+
+template <typename Request, typename Response, typename Call>
+void ModelManager::DispatchLate(Request request, Callback<Response> done, Call call) {
+  struct Late {
+    Request request;
+    Callback<Response> done;
+  };
+  if constexpr (std::is_same_v<Request, InferRequest>) request.answer_here = false;  // "here" is gone by then
+  auto late = std::make_shared<Late>(Late{std::move(request), std::move(done)});
+  const RequestHead& head = late->request;
+  WaitForLoad(
+      head.model, head.version,
+      {options_.clock->Now(), head.deadline, head.cancelled, [this, late, call](const Status& loaded) {
+         if (loaded.ok())
+           return Dispatch<Request, Response>(std::move(late->request), std::move(late->done), call);
+         rejected_[static_cast<size_t>(loaded.code())].Add();
+         late->done(loaded);
+       }});
 }
 
 template <typename Request, typename Response, typename Call>
@@ -150,6 +174,9 @@ void ModelManager::Dispatch(Request request, Callback<Response> done, Call call)
       rejected_[static_cast<size_t>(found.status().code())].Add();
       return done(found.status());
     }
+    if (!found->servable && lookup > 0) break;
+    if (!found->servable)
+      return DispatchLate<Request, Response>(std::move(request), std::move(done), std::move(call));
     if (found->limits && lookup == 0) {
       Status entered = found->limits->Enter(options_.clock->Now());
       if (!entered.ok()) {
@@ -192,7 +219,7 @@ Result<ModelDescription> ModelManager::Describe(std::string_view model, std::str
   auto found = models_.find(model);
   if (found == models_.end()) return description;
   for (const auto& [number, entry] : found->second.versions) {
-    if (entry.servable) description.versions.push_back(number);
+    if (entry.takes_requests()) description.versions.push_back(number);
   }
   return description;
 }
@@ -246,7 +273,7 @@ Result<std::vector<ModelManager::VersionNumbers>> ModelManager::Statistics(std::
     }
     for (const auto& [number, entry] : model.versions) {
       if (only != 0 && number != only) continue;
-      all.push_back({model_name, number, entry.stats, entry.servable != nullptr,
+      all.push_back({model_name, number, entry.stats, entry.takes_requests(), entry.servable != nullptr,
                      entry.servable ? entry.servable->queue_depth() : 0,
                      entry.servable ? entry.servable->cache_size() : ResponseCache::Size{},
                      entry.servable ? entry.servable->engine_process() : 0,
@@ -267,9 +294,13 @@ bool ModelManager::Settled() const {
 }
 
 bool ModelManager::Sweep() {
+  const TimePoint now = options_.clock->Now();
   std::vector<std::shared_ptr<Servable>> servables;
+  std::vector<Waiting> unwanted;
+  bool again = false;
   {
     std::lock_guard lock(mutex_);
+    again = TakeUnwanted(now, unwanted);
     for (auto& [name, model] : models_) {
       for (auto& [number, version] : model.versions) {
         if (version.servable) servables.push_back(version.servable);
@@ -277,8 +308,8 @@ bool ModelManager::Sweep() {
     }
     servables.insert(servables.end(), retiring_.begin(), retiring_.end());
   }
-  bool again = false;
-  for (auto& servable : servables) again |= servable->Sweep(options_.clock->Now());
+  for (const Waiting& one : unwanted) one.go_on(one.StillWanted(now));
+  for (auto& servable : servables) again |= servable->Sweep(now);
   return again;
 }
 

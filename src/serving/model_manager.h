@@ -5,16 +5,22 @@
 // anew serves on with its old copy until the new one is warm, and keeps it when that fails. Requests in
 // flight keep the copy they use alive.
 //
+// A version that need not be loaded at once (model.yaml's `load`) stands by: it takes requests, the first one
+// begins its one load, and all wait for that, their deadlines running. Where something of the model is loaded
+// already, its further versions are loaded at once, so that a new version never makes requests wait.
+//
 // Thread-safe. Infer and Predict never block; Load and Unload answer through their callback, on a background
 // thread.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -47,7 +53,7 @@ struct VersionStatus {
   std::string name;
   int64_t version = 0;
   State state = State::kUnavailable;
-  std::string reason;  // why it is UNAVAILABLE, or what to know of a READY one
+  std::string reason;  // why it is UNAVAILABLE or on standby, or what to know of a READY one
   uint64_t memory_bytes = 0;
   std::string engine;
   std::string parser;
@@ -60,7 +66,7 @@ struct VersionStatus {
 struct ModelDescription {
   std::string name;
   int64_t version = 0;
-  std::vector<int64_t> versions;  // all READY ones
+  std::vector<int64_t> versions;  // all that take requests
   repository::ModelConfig config;
   engine::ModelInfo info;
   int64_t batch_rows = 1;                                       // that are executed together at most
@@ -79,6 +85,8 @@ struct ManagerOptions {
   std::string inline_dir = "/tmp";  // where files that come with a load are kept while they are in use
   size_t load_threads = 1;
   int cpu_threads = 0;  // the process's budget; a load that takes the models past it is logged. 0: not known
+  // When models are loaded whose model.yaml does not say; nothing: all at once, whatever model.yaml says.
+  std::optional<repository::LoadTime> load_time;
   const Clock* clock = &SystemClock();
   bool measure_batching = true;     // see LoadContext
   PayloadSink* payloads = nullptr;  // what `payload_log` samples goes there; null: nowhere
@@ -100,8 +108,8 @@ class ModelManager {
   ModelManager(ManagerOptions options, engine::EngineHost& engines, parsers::ParserHost& parsers);
   ~ModelManager();  // stops: answers what is in flight, frees all models
 
-  // Loads what every model's version policy wants of the repository. `done` comes when each is READY or
-  // UNAVAILABLE; the error is the repository's own (it cannot be read), never one model's.
+  // Loads what every model's version policy wants of the repository. `done` comes when each is READY,
+  // UNAVAILABLE or on standby; the error is the repository's own (it cannot be read), never one model's.
   void LoadAll(Done done);
   // Reads the model's directory anew and loads `version`, or with "" all that the policy wants (the others
   // are unloaded then). wait: `done` when loaded, with the first failure; else as soon as loading has begun.
@@ -121,8 +129,17 @@ class ModelManager {
   void Infer(InferRequest request, InferCallback done);
   void Predict(PredictRequest request, PredictCallback done);
 
+  // For what has to be known of a model before a request can be made of it: brings a version that stands by
+  // into memory, then calls `then`, on any thread; at once where there is nothing to wait for, also when
+  // there is no such version. An error: the wait was ended (deadline, cancelled, too many wait).
+  void WhenLoaded(const std::string& model, const std::string& version, TimePoint deadline,
+                  CancelFlag cancelled, Done then);
+  // Whether a request would have to wait for a load.
+  bool ComesLate(std::string_view model, std::string_view version) const;
+
+  // UNAVAILABLE for one that is on standby: see WhenLoaded.
   Result<ModelDescription> Describe(std::string_view model, std::string_view version) const;
-  // OK or why it is not ready.
+  // OK: it takes requests, so it is loaded or on standby. Else why it does not.
   Status Ready(std::string_view model, std::string_view version) const;
   std::vector<VersionStatus> Index() const;  // sorted by name, version
   // Names of models in the repository that have no version here, sorted. Lists its directory.
@@ -131,7 +148,8 @@ class ModelManager {
     std::string name;
     int64_t version;
     std::shared_ptr<VersionStats> stats;
-    bool ready;
+    bool ready;   // takes requests
+    bool loaded;  // is in memory
     size_t queue_depth;
     ResponseCache::Size cache;
     int64_t engine_process;  // 0: none of its own
@@ -148,6 +166,15 @@ class ModelManager {
   bool Settled() const;
 
  private:
+  // A request, or what else needs a version, while that is loaded for it.
+  struct Waiting {
+    TimePoint since;
+    TimePoint deadline;
+    CancelFlag cancelled;
+    Done go_on;  // OK: look the version up again
+
+    Status StillWanted(TimePoint now) const;
+  };
   struct Version {
     State state = State::kLoading;
     std::string reason;
@@ -157,14 +184,21 @@ class ModelManager {
     std::shared_ptr<VersionStats> stats = std::make_shared<VersionStats>();
     // Of a pipeline with models beside it; else empty.
     std::vector<std::string> beside;
+    // Of such a pipeline, and of a version that comes late.
     std::shared_ptr<const repository::ModelEntry> entry;
+    // On standby, or being loaded since: requests wait.
+    bool comes_late = false;
+    std::vector<Waiting> waiting;
+
+    bool takes_requests() const { return servable != nullptr || comes_late; }
   };
   struct Model {
     std::map<std::string, int64_t> labels;
     std::map<int64_t, Version> versions;
     std::shared_ptr<ModelLimits> limits;      // null: none
     std::shared_ptr<PayloadSampler> sampler;  // null: none
-    std::shared_ptr<Servable> standard;       // what a request without a version gets; null: none is READY
+    int64_t standard_version = 0;             // what a request without a version gets; 0: none takes any
+    std::shared_ptr<Servable> standard;       // its copy; null: it comes late
   };
   struct LoadTask {
     repository::ModelEntry entry;
@@ -175,13 +209,18 @@ class ModelManager {
     Backoff backoff;
     // Of a pipeline, because a model beside it has changed: what it was before is of no use when this fails.
     bool is_check = false;
+    bool at_start = false;  // nothing is served yet that could feel it
   };
   using Models = std::map<std::string, Model, std::less<>>;
+  using LoadTime = repository::LoadTime;
 
   template <typename Request, typename Response, typename Call>
   void Dispatch(Request request, Callback<Response> done, Call call);
+  // Once the version is loaded that the request waits for.
+  template <typename Request, typename Response, typename Call>
+  void DispatchLate(Request request, Callback<Response> done, Call call);
   struct Found {
-    std::shared_ptr<Servable> servable;
+    std::shared_ptr<Servable> servable;  // null: it comes late
     std::shared_ptr<ModelLimits> limits;
     std::shared_ptr<PayloadSampler> sampler;
   };
@@ -191,12 +230,15 @@ class ModelManager {
 
   Result<repository::ModelEntry> ReadEntry(const std::string& model, const LoadOverride& changes) const;
   VersionPlan Plan(const repository::ModelEntry& entry, const std::set<int64_t>& changed) const;
-  void BeginAlign(repository::ModelEntry entry, const std::set<int64_t>& changed, bool wait, Done done);
+  // When its versions are loaded: as model.yaml says, or by a call.
+  enum class When { kAtStart, kAsConfigured, kNow };
+  void BeginAlign(repository::ModelEntry entry, std::set<int64_t> changed, When when, bool wait, Done done);
   // `unload_first` goes before anything is loaded.
   void BeginLoad(repository::ModelEntry entry, const std::vector<int64_t>& versions,
-                 const std::vector<int64_t>& unload_first, bool wait, Done done);
-  // Null when a later change has overtaken the load.
-  std::shared_ptr<VersionStats> StatsOf(const LoadTask& task);
+                 const std::vector<int64_t>& unload_first, bool wait, Done done, bool at_start = false);
+  // Null when a later change has overtaken the load; else the version is LOADING, unless an older copy
+  // serves.
+  std::shared_ptr<VersionStats> Begun(const LoadTask& task);
   void RunLoad(LoadTask task);
   void LoadLater(LoadTask task, const Status& failure);
   void WarnOfThreads(const std::string& loaded) const;
@@ -210,6 +252,17 @@ class ModelManager {
   void FinishUnload(const std::string& model, int64_t version, uint64_t generation);
   static void ChooseStandard(Model& model);
   bool Sweep();
+
+  LoadTime LoadTimeOf(const repository::ModelEntry& entry) const;
+  // Those of the versions that are not loaded at once.
+  std::vector<int64_t> PutOnStandby(const repository::ModelEntry& entry,
+                                    const std::vector<int64_t>& versions);
+  // The load that a version on standby is waiting for. Under mutex_, as what follows.
+  LoadTask LateLoad(int64_t number, Version& version);
+  static std::vector<Waiting> EndWaiting(Version& version);
+  // Takes those out whose deadline has passed or who gave up. True while others may.
+  bool TakeUnwanted(TimePoint now, std::vector<Waiting>& unwanted);
+  void WaitForLoad(const std::string& model, const std::string& version, Waiting waiting);
 
   // Begins to load the models beside a pipeline that are not here.
   void LoadBeside(const repository::ModelEntry& pipeline);

@@ -171,15 +171,17 @@ void ModelManager::WriteMetrics(MetricsText& text) const {
        "Batches that failed and whose requests were executed one by one.",
        [](const Numbers& n) { return static_cast<double>(n.stats->batches_split.value()); });
   Each(text, all, "snug_model_memory_bytes", "gauge", "Bytes that unloading gives back, as the engine tells.",
-       [](const Numbers& n) { return n.ready ? static_cast<double>(n.stats->memory_bytes.load()) : 0.0; });
+       [](const Numbers& n) { return n.loaded ? static_cast<double>(n.stats->memory_bytes.load()) : 0.0; });
   Each(text, all, "snug_model_memory_peak_bytes", "gauge",
        "The most that all copies of the version held at a time, as the engine tells.",
        [](const Numbers& n) { return static_cast<double>(n.stats->held_bytes_peak.load()); });
   WriteProcesses(text, all);
   Each(text, all, "snug_model_threads", "gauge", "CPU threads that the instances may keep busy together.",
-       [](const Numbers& n) { return n.ready ? static_cast<double>(n.stats->threads.load()) : 0.0; });
+       [](const Numbers& n) { return n.loaded ? static_cast<double>(n.stats->threads.load()) : 0.0; });
   Each(text, all, "snug_model_ready", "gauge", "1 while the version takes requests.",
        [](const Numbers& n) { return n.ready ? 1.0 : 0.0; });
+  Each(text, all, "snug_model_loaded", "gauge", "1 while the version is in memory: 0 on standby.",
+       [](const Numbers& n) { return n.loaded ? 1.0 : 0.0; });
   Each(text, all, "snug_queue_depth", "gauge", "Requests that wait for an instance.",
        [](const Numbers& n) { return static_cast<double>(n.queue_depth); });
   Each(text, all, "snug_inflight", "gauge", "Requests taken and not yet answered.",

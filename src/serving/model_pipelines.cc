@@ -28,7 +28,8 @@ void ModelManager::LoadBeside(const repository::ModelEntry& pipeline) {
   }
   for (const std::string& name : names) {
     auto entry = repository::ReadModel(options_.root, name);
-    if (entry.ok()) BeginAlign(*std::move(entry), {}, false, Ignore);  // else the pipeline's load says so
+    if (entry.ok())
+      BeginAlign(*std::move(entry), {}, When::kNow, false, Ignore);  // else the pipeline's load says so
   }
 }
 
@@ -41,6 +42,10 @@ bool ModelManager::WaitsForModel(LoadTask& task) {
   for (const std::string& name : own.beside) {
     auto model = models_.find(name);
     if (model == models_.end()) continue;
+    for (auto& [number, version] : model->second.versions) {
+      if (version.state != State::kStandby) continue;
+      loaders_.PostFirst([this, load = LateLoad(number, version)] { RunLoad(load); });
+    }
     const bool is_loading =
         std::any_of(model->second.versions.begin(), model->second.versions.end(), [](const auto& version) {
           return version.second.state == State::kLoading && version.second.beside.empty();

@@ -18,6 +18,7 @@ bool SameForLoaded(repository::ModelConfig one, const repository::ModelConfig& o
   one.labels = other.labels;
   one.versions = other.versions;
   one.swap = other.swap;
+  one.load = other.load;
   one.limits = other.limits;
   one.payload_log = other.payload_log;
   return one == other;

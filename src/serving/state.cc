@@ -4,6 +4,8 @@ namespace snug::serving {
 
 std::string_view StateName(State state) {
   switch (state) {
+    case State::kStandby:
+      return "STANDBY";
     case State::kLoading:
       return "LOADING";
     case State::kReady:

@@ -5,7 +5,13 @@
 
 namespace snug::serving {
 
-enum class State { kLoading, kReady, kUnloading, kUnavailable };
+enum class State {
+  kStandby,  // not loaded, and will be for the first request
+  kLoading,
+  kReady,
+  kUnloading,
+  kUnavailable
+};
 std::string_view StateName(State state);  // "LOADING", as KServe's repository index says it
 
 }  // namespace snug::serving

@@ -5,10 +5,18 @@
 namespace snug::serving {
 
 void TaskPool::Post(std::function<void()> task) {
+  Add(std::move(task), false);
+}
+
+void TaskPool::PostFirst(std::function<void()> task) {
+  Add(std::move(task), true);
+}
+
+void TaskPool::Add(std::function<void()> task, bool first) {
   {
     std::lock_guard lock(mutex_);
     if (stopped_) return;
-    tasks_.push_back(std::move(task));
+    tasks_.insert(first ? tasks_.begin() : tasks_.end(), std::move(task));
     if (tasks_.size() > idle_ && threads_.size() < threads_max_) threads_.emplace_back([this] { Work(); });
   }
   ready_.notify_one();

@@ -19,10 +19,13 @@ class TaskPool {
 
   // FIFO. Dropped after Stop.
   void Post(std::function<void()> task);
+  // Before all that have not begun.
+  void PostFirst(std::function<void()> task);
   // Waits for the tasks that run; those that have not begun are dropped.
   void Stop();
 
  private:
+  void Add(std::function<void()> task, bool first);
   void Work();
 
   const size_t threads_max_;

@@ -25,7 +25,7 @@ VersionPlan PlanVersions(const repository::ModelEntry& model, const std::map<int
       plan.load.push_back(version);
       continue;
     }
-    one_is_ready |= now->second == State::kReady;
+    one_is_ready |= now->second == State::kReady || now->second == State::kStandby;
     all_settled &= now->second != State::kLoading;
   }
   for (const auto& [version, state] : here) {

@@ -36,6 +36,12 @@ TEST(VersionPlan, AvailableUnloadsOnlyAfterASuccessorIsReady) {
       << "a successor that fails leaves the old one serving";
 }
 
+TEST(VersionPlan, OneOnStandbyAnswersToo) {
+  const auto disk = OnDisk({1, 2}, kLatestOne);
+  EXPECT_EQ(PlanVersions(disk, {{1, State::kStandby}, {2, State::kStandby}}, {}), (VersionPlan{{1}, {}, {}}));
+  EXPECT_EQ(PlanVersions(OnDisk({1}), {{1, State::kStandby}}, {}), VersionPlan{});
+}
+
 TEST(VersionPlan, FrugalUnloadsFirst) {
   const auto disk = OnDisk({1, 2}, kLatestOne, Swap::kFrugal);
   EXPECT_EQ(PlanVersions(disk, {{1, State::kReady}}, {}), (VersionPlan{{1}, {2}, {}}));

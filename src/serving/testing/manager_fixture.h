@@ -51,6 +51,7 @@ class ManagerTest : public testing::Test {
       options.read_warmup = [this](const std::string&) { return warmup_; };
       options.load_retries_max = load_retries_max_;
       options.load_backoff.delay_min = options.load_backoff.delay_max = Duration{0};
+      options.load_time = load_time_;
       manager_ = std::make_unique<ModelManager>(options, engines_, parsers_);
     }
     return *manager_;
@@ -107,6 +108,7 @@ class ManagerTest : public testing::Test {
 
   std::string root_;
   int load_retries_max_ = 0;
+  std::optional<repository::LoadTime> load_time_;
   std::vector<WarmupRequest> warmup_;
   ManualClock clock_;
   FakeControl control_;
