@@ -231,6 +231,12 @@ typedef struct snug_engine_api {
   snug_code (*execute_stream)(snug_instance* instance, const snug_tensor* inputs, uint32_t input_count,
                               const uint8_t* wanted, uint32_t output_count, const snug_stream_sink* sink,
                               snug_error* error);
+
+  /* Optional, may be NULL: gives memory back that the model can make anew. idle 0: what executions of shapes
+   * that it has seen do without, such as originals of weights. idle 1: besides, what the next execution would
+   * have to make again, such as intermediate tensors; it has not executed for a while. Called at any time
+   * before unload by one thread, also while others execute: what is in use then stays. */
+  snug_code (*trim)(snug_model* model, int32_t idle, snug_error* error);
 } snug_engine_api;
 
 /* The plug-in's one export. host_abi_version is the host's; a plug-in that cannot serve it returns NULL. The

@@ -68,6 +68,9 @@ class Model {
   virtual Result<std::unique_ptr<Instance>> CreateSignatureInstance(const std::string& signature) {
     return NotFound("the model has no signature \"{}\"", signature);
   }
+  // Gives memory back that it can make anew: what executions of shapes that it has seen do without, and with
+  // `idle` also what the next execution would have to make again. At any time, one call at a time.
+  virtual void Trim(bool /*idle*/) {}
   // The process that executes the model when that is not this one, else 0. For metrics and tests.
   virtual int64_t process_id() const { return 0; }
 };

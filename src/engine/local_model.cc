@@ -1,7 +1,5 @@
 #include "engine/local_model.h"
 
-#include <malloc.h>
-
 #include <exception>
 #include <optional>
 
@@ -51,7 +49,6 @@ struct LoadedModel {
   ~LoadedModel() {
     std::lock_guard lock(engine->mutex());
     if (handle != nullptr) CallVoid("unload", api().unload, handle);
-    malloc_trim(0);  // what a model held goes back to the system, not to the allocator's free lists
   }
 };
 
@@ -206,6 +203,11 @@ class PluginModel : public Model {
   Result<std::unique_ptr<Instance>> CreateSignatureInstance(const std::string& signature) override {
     SNUG_ASSIGN_OR_RETURN(std::unique_ptr<LocalInstance> instance, CreateLocal(signature));
     return std::unique_ptr<Instance>(std::move(instance));
+  }
+  // An execution may be under way: that it could not be done is no failure.
+  void Trim(bool idle) override {
+    if (model_->api().trim != nullptr)
+      (void)Call("trim", model_->api().trim, model_->handle, static_cast<int32_t>(idle));
   }
   Result<std::unique_ptr<LocalInstance>> CreateLocal(const std::string& signature) {
     SNUG_ASSIGN_OR_RETURN(ModelInfo info, InfoOfSignature(model_->info, signature));

@@ -232,6 +232,7 @@ int Serve(const ServerOptions& options, const TfsOptions* tfs) {
   if (tfs == nullptr) manager.load_time = options.load_time;
   manager.load_retries_max = options.load_retries;
   manager.read_warmup = ReadWarmup;
+  manager.trim_idle = true;
   std::unique_ptr<PayloadLog> payloads;
   if (!options.payload_log_dir.empty()) payloads = std::make_unique<PayloadLog>(options.payload_log_dir);
   manager.payloads = payloads.get();

@@ -101,8 +101,20 @@ class Measuring {
       if (rows < 2 || clock_.Now() - begun_ > kMeasureMax) continue;
       best.problem = Try(rows, best);
       if (!best.problem.empty()) break;
+      // One thread that gains nothing by two rows gains nothing by more.
+      if (info_.threads_per_instance == 1 && best.gain < kBatchGainHopeless) break;
     }
     return best;
+  }
+
+  // Why batches of so many rows must not be formed; empty: nothing speaks against it.
+  std::string Check(int64_t rows) {
+    if (!FindSingle()) return "";
+    auto inputs = Joined(info_.inputs, free_dim_, rows);
+    if (!inputs.ok()) return "";
+    auto outputs = Execute(instance_, *inputs);
+    if (!outputs.ok()) return fmt::format("{} rows gave {}", rows, outputs.status().ToString());
+    return CheckFirstRow(alone_, *outputs, rows);
   }
 
  private:
@@ -199,6 +211,14 @@ int64_t RowsFor(const repository::BatchingConfig& config, const engine::ModelInf
 BatchMeasure MeasureBatching(engine::Instance& instance, const engine::ModelInfo& info,
                              std::span<const int64_t> rows_tried, const Clock& clock) {
   return Measuring(instance, info, clock).Run(rows_tried);
+}
+
+BatchMeasure CheckMeasure(engine::Instance& instance, const engine::ModelInfo& info,
+                          const repository::BatchingConfig& config, BatchMeasure known, const Clock& clock) {
+  const bool pays = config.mode == Mode::kOn || known.gain >= kBatchGainMin;
+  if (pays && known.rows > 1 && known.problem.empty())
+    known.problem = Measuring(instance, info, clock).Check(known.rows);
+  return known;
 }
 
 std::vector<int64_t> RowsToTry(const repository::BatchingConfig& config, const engine::ModelInfo& info) {

@@ -16,6 +16,8 @@ namespace snug::serving {
 
 // Less than this factor in rows per second is no reason to batch: joining costs something too.
 constexpr double kBatchGainMin = 1.15;
+// With less than this the first size tried is the last one.
+constexpr double kBatchGainHopeless = 1.05;
 // Measuring ends with the execution during which this is over.
 constexpr std::chrono::milliseconds kMeasureMax{150};
 // Rows tried where model.yaml names none.
@@ -35,6 +37,11 @@ struct BatchMeasure {
 // kMeasureMax, or two executions where these take longer.
 BatchMeasure MeasureBatching(engine::Instance& instance, const engine::ModelInfo& info,
                              std::span<const int64_t> rows_tried, const Clock& clock);
+
+// What is left to be looked at where the gain is known of a like network: `known`, with the problem that this
+// one has with so many rows, if any. Executes nothing where batches are not going to be formed anyway.
+BatchMeasure CheckMeasure(engine::Instance& instance, const engine::ModelInfo& info,
+                          const repository::BatchingConfig& config, BatchMeasure known, const Clock& clock);
 
 struct BatchPlan {
   bool queue = false;  // whether BatchQueue is needed at all

@@ -80,6 +80,25 @@ TEST(BatchPlan, ASlowModelIsMeasuredBriefly) {
   EXPECT_THAT(PlanBatching({}, FakeInfo(), &measure).note, HasSubstr("takes too long"));
 }
 
+TEST(BatchPlan, ARowOfOneThreadThatGainsNothingByTwoIsNotTriedWithMore) {
+  ManualClock clock;
+  TimedInstance instance(clock, 0us, 10ms);
+  BatchMeasure measure = MeasureBatching(instance, FakeInfo(), kRowsTried, clock);
+  EXPECT_EQ(measure.rows, 2);
+  EXPECT_LT(clock.Now() - TimePoint(), 150ms);
+}
+
+TEST(BatchPlan, WhatIsKnownOfALikeModelIsCheckedAndNotMeasured) {
+  ManualClock clock;
+  TimedInstance mixes(clock, 900us, 100us, true), instance(clock, 900us, 100us);
+  const BatchMeasure known{16, 6.4};
+  EXPECT_EQ(CheckMeasure(instance, FakeInfo(), {}, known, clock).problem, "");
+  EXPECT_THAT(CheckMeasure(mixes, FakeInfo(), {}, known, clock).problem, HasSubstr("depends on the rows"));
+  const TimePoint before = clock.Now();
+  EXPECT_EQ(CheckMeasure(mixes, FakeInfo(), {}, {16, 1.01}, clock).problem, "");
+  EXPECT_EQ(clock.Now(), before) << "nothing is executed where batches are not formed";
+}
+
 TEST(BatchPlan, FollowsTheConfig) {
   BatchingConfig config;
   config.mode = BatchingConfig::Mode::kOn;

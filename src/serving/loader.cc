@@ -54,6 +54,7 @@ class SignatureModel : public engine::Model {
       : model_(std::move(model)), signature_(std::move(signature)), info_(std::move(info)) {}
   const engine::ModelInfo& info() const override { return info_; }
   int64_t process_id() const override { return model_->process_id(); }
+  void Trim(bool idle) override { model_->Trim(idle); }
   Result<std::unique_ptr<engine::Instance>> CreateInstance() override {
     return signature_.empty() ? model_->CreateInstance() : model_->CreateSignatureInstance(signature_);
   }
@@ -110,11 +111,22 @@ void WarmSignatures(const Servable& servable) {
 
 // On the first instance, before its own thread has it.
 BatchPlan MeasuredPlan(const LoadContext& context, const repository::ModelConfig& config,
-                       const engine::ModelInfo& info, engine::Instance& instance) {
+                       const std::string& directory, engine::Model& model, engine::Instance& instance) {
+  const engine::ModelInfo& info = model.info();
   const std::vector<int64_t> rows = RowsToTry(config.batching, info);
   if (rows.empty() || !context.measure_batching) return PlanBatching(config.batching, info, nullptr);
-  const BatchMeasure measure = MeasureBatching(instance, info, rows, context.clock);
-  return PlanBatching(config.batching, info, &measure);
+  const auto likeness = LikenessOf(config, info, directory);
+  const bool remembers = context.measured != nullptr && likeness.ok();
+  std::optional<BatchMeasure> measure;
+  if (remembers) measure = context.measured->Find(*likeness);
+  if (measure) {
+    *measure = CheckMeasure(instance, info, config.batching, *measure, context.clock);
+  } else {
+    measure = MeasureBatching(instance, info, rows, context.clock);
+    if (remembers) context.measured->Keep(*likeness, *measure);
+  }
+  model.Trim(/*idle=*/true);  // of its large batches
+  return PlanBatching(config.batching, info, &*measure);
 }
 
 // Batches of sequences are formed otherwise; one that waits in a parse thread could hold up the rest of its
@@ -247,12 +259,13 @@ Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context,
   } else if (parts.config.sequence.on) {
     SNUG_ASSIGN_OR_RETURN(parts.sequences, PlanSequences(parts));
   } else {
-    parts.batching = MeasuredPlan(context, parts.config, parts.model->info(), *parts.instances[0]);
+    parts.batching = MeasuredPlan(context, parts.config, directory, *parts.model, *parts.instances[0]);
   }
   auto servable = std::make_shared<Servable>(std::move(parts));
   Status warm = WarmUp(context, directory, *servable, note);
   if (!warm.ok()) return warm.Annotate("the warm-up failed");
   WarmSignatures(*servable);
+  servable->Trim(/*idle=*/false);
   return servable;
 }
 

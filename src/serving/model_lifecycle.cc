@@ -177,7 +177,7 @@ void ModelManager::BeginLoad(repository::ModelEntry entry, const std::vector<int
   auto gone = SplitDone(go_first.size() + 1, [this, tasks = std::move(tasks)](const Status&) {
     for (const LoadTask& task : tasks) loaders_.Post([this, task] { RunLoad(task); });
   });
-  for (auto& old : go_first) Retire(std::move(old), gone);
+  for (auto& old : go_first) Retire(std::move(old), /*trim=*/true, gone);
   BeginUnload(entry.name, unload_first, true, gone);
   part({});
   if (!wait) done({});
@@ -209,6 +209,7 @@ void ModelManager::RunLoad(LoadTask task) {
                       &slow_,
                       options_.read_warmup,
                       options_.measure_batching,
+                      &measured_,
                       options_.load_threads,
                       this};
   std::string note;
@@ -232,7 +233,7 @@ void ModelManager::RunLoad(LoadTask task) {
     log::Error("model not loaded",
                {{"model", task.entry.name}, {"version", version}, {"reason", loaded.status().ToString()}});
   }
-  malloc_trim(0);  // what compiling needed is the system's again
+  TrimHeapLater();  // of what compiling needed
   const bool is_new = loaded.ok();
   Status outcome = Publish(task, std::move(loaded), note);
   if (is_new && outcome.ok()) WarnOfThreads(task.entry.name);
@@ -300,7 +301,8 @@ Status ModelManager::Publish(const LoadTask& task, Result<std::shared_ptr<Servab
       ChooseStandard(model);
     }
   }
-  if (old) Retire(std::move(old), Ignore);
+  if (old) Retire(std::move(old), /*trim=*/false, Ignore);
+  for (const Waiting& one : waiting) one.go_on({});
   CheckPipelinesOf(task.entry.name);
   return outcome;
 }
@@ -344,7 +346,8 @@ void ModelManager::BeginUnload(const std::string& model, const std::vector<int64
       waiting = EndWaiting(version);
       ChooseStandard(models_[model]);
     }
-    Retire(std::move(servable), [this, model, number, generation, part](const Status& status) {
+    for (const Waiting& one : waiting) one.go_on({});
+    Retire(std::move(servable), /*trim=*/true, [this, model, number, generation, part](const Status& status) {
       FinishUnload(model, number, generation);
       part(status);
     });
@@ -365,12 +368,20 @@ void ModelManager::FinishUnload(const std::string& name, int64_t number, uint64_
   log::Info("model unloaded", {{"model", name}, {"version", std::to_string(number)}});
 }
 
-void ModelManager::Retire(std::shared_ptr<Servable> servable, Done done) {
+void ModelManager::TrimHeapLater() {
+  if (heap_trim_due_.exchange(true)) return;
+  timer_.After(kHeapTrimDelay, [this] {
+    heap_trim_due_ = false;
+    malloc_trim(0);
+  });
+}
+
+void ModelManager::Retire(std::shared_ptr<Servable> servable, bool trim, Done done) {
   if (servable) {
     std::lock_guard lock(mutex_);
     retiring_.push_back(servable);
   }
-  retirers_.Post([this, servable = std::move(servable), done = std::move(done)]() mutable {
+  retirers_.Post([this, servable = std::move(servable), trim, done = std::move(done)]() mutable {
     if (servable) {
       servable->Stop();
       {
@@ -378,7 +389,10 @@ void ModelManager::Retire(std::shared_ptr<Servable> servable, Done done) {
         std::erase(retiring_, servable);
       }
       servable.reset();
-      malloc_trim(0);  // so that the memory is the system's again, not only the allocator's
+      if (trim)
+        malloc_trim(0);  // so that the memory is the system's again, not only the allocator's
+      else
+        TrimHeapLater();
     }
     done({});
   });

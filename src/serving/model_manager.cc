@@ -1,5 +1,7 @@
 #include "serving/model_manager.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <type_traits>
 #include <utility>
@@ -38,7 +40,9 @@ ModelManager::ModelManager(ManagerOptions options, engine::EngineHost& engines, 
       parsers_(parsers),
       sweeper_([this] { return Sweep(); }),
       loaders_(options_.load_threads),
-      retirers_(kRetirersMax) {}
+      retirers_(kRetirersMax) {
+  if (options_.trim_idle) TrimLater();
+}
 
 ModelManager::~ModelManager() {
   control_.Stop();
@@ -291,6 +295,28 @@ bool ModelManager::Settled() const {
     return std::none_of(model.second.versions.begin(), model.second.versions.end(),
                         [](const auto& version) { return version.second.state == State::kLoading; });
   });
+}
+
+void ModelManager::TrimLater() {
+  timer_.After(kTrimInterval, [this] {
+    TrimIdle();
+    TrimLater();
+  });
+}
+
+void ModelManager::TrimIdle() {
+  std::vector<std::shared_ptr<Servable>> servables;
+  {
+    std::lock_guard lock(mutex_);
+    for (auto& [name, model] : models_) {
+      for (auto& [number, version] : model.versions) {
+        if (version.servable) servables.push_back(version.servable);
+      }
+    }
+  }
+  bool any = false;
+  for (auto& servable : servables) any |= servable->TrimIfIdle();
+  if (any) malloc_trim(0);
 }
 
 bool ModelManager::Sweep() {

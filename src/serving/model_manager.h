@@ -34,6 +34,7 @@
 #include "parsers/parser_host.h"
 #include "repository/inline_model.h"
 #include "repository/repository.h"
+#include "serving/measured_batches.h"
 #include "serving/model_limits.h"
 #include "serving/payload_sampler.h"
 #include "serving/request.h"
@@ -89,12 +90,20 @@ struct ManagerOptions {
   std::optional<repository::LoadTime> load_time;
   const Clock* clock = &SystemClock();
   bool measure_batching = true;     // see LoadContext
+  bool trim_idle = false;           // see kTrimInterval
   PayloadSink* payloads = nullptr;  // what `payload_log` samples goes there; null: nowhere
   WarmupReader read_warmup;         // null: zeros alone warm up
   // Loads that failed for a reason that may pass are tried again.
   int load_retries_max = 2;
   BackoffBounds load_backoff{std::chrono::seconds(1), std::chrono::seconds(30), std::chrono::hours(24)};
 };
+
+// After a load, and after a copy that another one replaced: the heap's free pages are given back so much
+// later, once for all that came meanwhile. Doing it holds up every thread that allocates.
+constexpr std::chrono::seconds kHeapTrimDelay{1};
+
+// Models that have not executed for one to two of these give back what only executions need.
+constexpr std::chrono::seconds kTrimInterval{5};
 
 // Slowest requests that are kept, and for how long.
 constexpr size_t kSlowKeptMax = 64;
@@ -164,6 +173,9 @@ class ModelManager {
   std::vector<SlowRequest> Slowest() { return slow_.Slowest(options_.clock->Now()); }
   // Nothing is LOADING.
   bool Settled() const;
+  // Trims the models that have not executed since the last call; called every kTrimInterval where the options
+  // say so.
+  void TrimIdle();
 
  private:
   // A request, or what else needs a version, while that is loaded for it.
@@ -248,10 +260,13 @@ class ModelManager {
   void SetModelWide(std::string_view name, const repository::ModelConfig& config, Model& model);
   void UnloadSuperseded(const repository::ModelEntry& entry);
   void BeginUnload(const std::string& model, const std::vector<int64_t>& versions, bool wait, Done done);
-  void Retire(std::shared_ptr<Servable> servable, Done done);
+  // `trim`: its memory is the system's again when it is done; else a little later.
+  void Retire(std::shared_ptr<Servable> servable, bool trim, Done done);
+  void TrimHeapLater();
   void FinishUnload(const std::string& model, int64_t version, uint64_t generation);
   static void ChooseStandard(Model& model);
   bool Sweep();
+  void TrimLater();
 
   LoadTime LoadTimeOf(const repository::ModelEntry& entry) const;
   // Those of the versions that are not loaded at once.
@@ -278,9 +293,11 @@ class ModelManager {
   Models models_;
   uint64_t generations_ = 0;
   SlowRequests slow_{kSlowKeptMax, kSlowWindow};
+  MeasuredBatches measured_;
   std::vector<std::shared_ptr<Servable>> retiring_;
   std::vector<LoadTask> waiting_;     // pipelines, for models beside them
   std::array<Counter, 17> rejected_;  // by code: requests that found no READY version
+  std::atomic<bool> heap_trim_due_{false};
   Sweeper sweeper_;
   Timer timer_;
   TaskPool control_{1};  // reads model directories and plans, in the order of the calls

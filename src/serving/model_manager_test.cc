@@ -219,6 +219,23 @@ TEST_F(ManagerTest, EqualRequestsAreAnsweredFromTheCacheOfTheirVersion) {
   EXPECT_GT((*manager().Statistics("m", "1"))[0].stats->cache_misses.value(), 1u) << "nor across copies";
 }
 
+TEST_F(ManagerTest, ModelsAreTrimmedAfterTheLoadAndOnceWhenTheyIdle) {
+  AddVersion("m", 1);
+  ASSERT_TRUE(Load("m").ok());
+  EXPECT_EQ(control_.trims(false), 1);
+  for (int i = 0; i < 3; ++i) manager().TrimIdle();
+  EXPECT_EQ(control_.trims(true), 1) << "not at the first look, it had been used before, and then once";
+  for (int i = 0; i < 3; ++i) {
+    auto future = Infer("m");
+    ASSERT_TRUE(Get(future).ok());
+    manager().TrimIdle();
+  }
+  EXPECT_EQ(control_.trims(true), 1) << "it is in use";
+  manager().TrimIdle();
+  manager().TrimIdle();
+  EXPECT_EQ(control_.trims(true), 2);
+}
+
 TEST_F(ManagerTest, ComputeAndMemoryAreCountedByInstanceAndCopy) {
   AddVersion("m", 1, "instances: 2\n");
   ASSERT_TRUE(Load("m").ok());

@@ -413,6 +413,7 @@ Result<std::vector<Tensor>> Servable::ExecuteOnce(engine::Instance& instance,
   const Duration cpu_before = ThreadCpuTime();
   auto outputs = instance.Execute(inputs, wanted);
   const Duration took = clock_.Now() - begun;
+  if (!was_used_.load(std::memory_order_relaxed)) was_used_.store(true, std::memory_order_relaxed);
   CountExecution(instance, took, ThreadCpuTime() - cpu_before);
   const bool has_rows = info_.batch_is_free && !inputs.empty() && !inputs[0].shape.empty();
   stats_->batch_times.Observe(has_rows ? static_cast<uint64_t>(inputs[0].shape[0]) : 1, Nanoseconds(took));
@@ -536,6 +537,22 @@ bool Servable::Sweep(TimePoint now) {
   executions_->FailUnwanted(now);
   if (cache_) again |= SweepCache(now);
   return again || queue_depth() > 0;
+}
+
+void Servable::Trim(bool idle) {
+  std::unique_lock lock(stopping_, std::try_to_lock);
+  if (lock.owns_lock() && model_) model_->Trim(idle);
+}
+
+bool Servable::TrimIfIdle() {
+  const bool was_used = was_used_.exchange(false, std::memory_order_relaxed);
+  if (was_used || is_trimmed_) {
+    is_trimmed_ = is_trimmed_ && !was_used;
+    return false;
+  }
+  is_trimmed_ = true;
+  Trim(/*idle=*/true);
+  return true;
 }
 
 void Servable::Stop() {

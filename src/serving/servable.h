@@ -97,6 +97,12 @@ class Servable {
   // Answers the waiting requests that are expired or cancelled. True while others wait.
   bool Sweep(TimePoint now);
 
+  // As engine::Model's.
+  void Trim(bool idle);
+  // To be called from time to time: trims it when it has not executed since the last call, and has before
+  // that. True: it was trimmed.
+  bool TrimIfIdle();
+
   // Refuses further requests, answers all it has taken, then frees the model. Blocks; any thread but its own.
   void Stop();
 
@@ -222,6 +228,8 @@ class Servable {
   std::mutex stopping_;
   std::atomic<int64_t> typical_compute_ns_{kTypicalComputeAtFirst.count()};  // nine of ten stay under it
   std::atomic<int64_t> down_since_ns_{0};  // of clock_; 0: the engine's process is up
+  std::atomic<bool> was_used_{true};       // since the last TrimIfIdle
+  bool is_trimmed_ = false;                // of TrimIfIdle
 };
 
 }  // namespace snug::serving

@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 
+#include "engines/openvino/weights_file.h"
+
 namespace snug::openvino {
 
 // Thread-safe.
@@ -18,11 +20,12 @@ class CompiledModels {
   struct Shared {
     std::mutex mutex;  // while it is compiled
     std::optional<ov::CompiledModel> model;
+    std::shared_ptr<const WeightsFile> weights;  // null: they are elsewhere
   };
 
-  // The model of that key, compiled now unless somebody holds it. It lives as long as its holders. What
-  // `compile` throws goes through.
-  std::shared_ptr<const Shared> Get(const std::string& key, const std::function<ov::CompiledModel()>& compile,
+  // The model of that key, compiled now (`compile` sets model and weights) unless somebody holds it. It lives
+  // as long as its holders. What `compile` throws goes through.
+  std::shared_ptr<const Shared> Get(const std::string& key, const std::function<void(Shared&)>& compile,
                                     bool* was_there);
 
  private:

@@ -3,6 +3,7 @@
 // on the calling thread, with several on OpenVINO's stream threads.
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <openvino/openvino.hpp>
 #include <optional>
@@ -17,9 +18,12 @@
 #include "engines/openvino/model_files.h"
 
 using snug::kit::Failure;
+using snug::openvino::Format;
+using snug::openvino::ModelFiles;
 
 struct snug_engine {
   ov::Core core;
+  std::string cache_dir;  // absolute; empty: none
   bool has_bf16 = false;
   bool has_f16 = false;
   snug::openvino::CompiledModels compiled;
@@ -30,6 +34,7 @@ struct snug_model {
   ov::CompiledModel compiled() const { return *shared->model; }  // a handle
   snug::kit::SpecList inputs;
   snug::kit::SpecList outputs;
+  std::string mapped;  // the file that OpenVINO has mapped for the weights; empty: none
   uint64_t memory_bytes = 0;
   int threads = 1;
   std::string description;
@@ -145,6 +150,28 @@ std::string Describe(const snug_model& model, const std::string& note, int strea
          (model.threads == 1 ? "" : "s");
 }
 
+// Weights are in memory once, laid out for the CPU; what they are made from is in a file that is mapped: the
+// model's own (IR), the cache's, or one made for that.
+void Compile(snug_engine& engine, const ModelFiles& files, const ov::AnyMap& config,
+             snug::openvino::CompiledModels::Shared& made) {
+  if (!engine.cache_dir.empty()) {
+    made.model = engine.core.compile_model(files.path, "CPU", config);
+    // Compiled just now from what is in memory: what it left in the cache is mapped.
+    if (!made.model->get_property(ov::loaded_from_cache))
+      made.model = engine.core.compile_model(files.path, "CPU", config);
+    return;
+  }
+  std::shared_ptr<ov::Model> model = engine.core.read_model(files.path);
+  if (files.format != Format::kIr) made.weights = snug::openvino::MoveWeightsToFile(*model);
+  made.model = engine.core.compile_model(model, "CPU", config);
+}
+
+std::string MappedFile(const snug_engine& engine, const ModelFiles& files) {
+  if (!engine.cache_dir.empty()) return engine.cache_dir;
+  if (files.format != Format::kIr) return "";
+  return std::filesystem::canonical(std::filesystem::path(files.path).replace_extension(".bin"));
+}
+
 void Load(snug_engine& engine, const char* directory, const char* options_json, snug_model& model) {
   snug::kit::Options options(options_json, {"threads", "instances", "streams", "precision", "share"});
   model.threads = static_cast<int>(options.Integer("threads", 1, 1, kThreadsMax));
@@ -154,15 +181,18 @@ void Load(snug_engine& engine, const char* directory, const char* options_json, 
   auto precision =
       PrecisionFor(engine, options.Choice("precision", "f32", {"f32", "bf16", "f16", "auto"}), note);
   auto files = snug::openvino::FindModel(directory);
-  if (files.format == snug::openvino::Format::kNone) throw Failure(SNUG_INVALID_ARGUMENT, files.problem);
+  if (files.format == Format::kNone) throw Failure(SNUG_INVALID_ARGUMENT, files.problem);
 
   // Explicit numbers everywhere: what is left out, OpenVINO takes from the machine, not from our share of it.
-  ov::AnyMap config{ov::num_streams(ov::streams::Num(streams)),
+  // No stream at all is one execution at a time on the thread that calls, as one stream of one thread, but
+  // without threads for it.
+  const bool on_callers = streams == 1 && model.threads == 1;
+  ov::AnyMap config{ov::num_streams(ov::streams::Num(on_callers ? 0 : streams)),
                     ov::inference_num_threads(streams * model.threads), ov::hint::enable_cpu_pinning(false),
                     ov::hint::execution_mode(ov::hint::ExecutionMode::PERFORMANCE)};
   if (precision) config.insert(ov::hint::inference_precision(*precision));
   uint64_t before = snug::kit::PrivateBytes();
-  auto compile = [&] { return engine.core.compile_model(files.path, "CPU", config); };
+  auto compile = [&](snug::openvino::CompiledModels::Shared& made) { Compile(engine, files, config, made); };
   bool was_there = false;
   if (options.Boolean("share", true)) {
     const std::string key = snug::kit::DirectoryDigest(directory) + " " + std::to_string(streams) + " " +
@@ -171,9 +201,10 @@ void Load(snug_engine& engine, const char* directory, const char* options_json, 
     model.shared = engine.compiled.Get(key, compile, &was_there);
   } else {
     auto own = std::make_shared<snug::openvino::CompiledModels::Shared>();
-    own->model = compile();
+    compile(*own);
     model.shared = std::move(own);
   }
+  model.mapped = MappedFile(engine, files);
   for (const auto& port : model.compiled().inputs()) AddSpec(model.inputs, port);
   for (const auto& port : model.compiled().outputs()) AddSpec(model.outputs, port);
   uint64_t after = snug::kit::PrivateBytes();
@@ -243,7 +274,11 @@ snug_code CreateEngine(const snug_engine_config* config, snug_engine** engine, s
   return Guard(error, SNUG_FAILED_PRECONDITION, [&] {
     snug::kit::Options options(config->options_json, {});
     auto made = std::make_unique<snug_engine>();
-    if (config->cache_dir != nullptr) made->core.set_property(ov::cache_dir(config->cache_dir));
+    if (config->cache_dir != nullptr) {
+      std::filesystem::create_directories(config->cache_dir);
+      made->cache_dir = std::filesystem::canonical(config->cache_dir);
+      made->core.set_property(ov::cache_dir(made->cache_dir));
+    }
     for (const std::string& capability : made->core.get_property("CPU", ov::device::capabilities)) {
       if (capability == "BF16") made->has_bf16 = true;
       if (capability == "FP16") made->has_f16 = true;
@@ -292,8 +327,15 @@ snug_code Execute(snug_instance* instance, const snug_tensor* inputs, uint32_t i
   });
 }
 
+snug_code Trim(snug_model* model, int32_t idle, snug_error* error) {
+  return Guard(error, SNUG_INTERNAL, [&] {
+    if (model->shared->weights) model->shared->weights->Forget();
+    if (!model->mapped.empty()) snug::openvino::ForgetPagesOf(model->mapped);
+    if (idle != 0) model->compiled().release_memory();
+  });
+}
+
 int32_t Recognises(const char* directory) {
-  using snug::openvino::Format;
   try {
     Format format = snug::openvino::FindModel(directory).format;
     return format == Format::kIr || format == Format::kOnnx ? 2 : format == Format::kSavedModel ? 1 : 0;
@@ -321,6 +363,9 @@ extern "C" SNUG_EXPORT const snug_engine_api* snug_engine_get_api(uint32_t host_
       .execute = &Execute,
       .recognises = &Recognises,
       .prefers_process = 0,
+      .create_signature_instance = nullptr,
+      .execute_stream = nullptr,
+      .trim = &Trim,
   };
   return host_abi_version == SNUG_ENGINE_ABI_VERSION ? &api : nullptr;
 }

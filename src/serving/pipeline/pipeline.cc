@@ -132,6 +132,7 @@ Status Pipeline::LoadOwn(const LoadContext& context, const repository::ModelEntr
   options.clock = &context.clock;
   options.read_warmup = context.read_warmup;
   options.measure_batching = context.measure_batching;
+  options.trim_idle = true;
   options.load_retries_max = 0;                      // the pipeline is tried again as a whole
   std::map<std::string, std::future<Status>> loads;  // by model
   for (const auto& step : entry.config.pipeline.steps) {

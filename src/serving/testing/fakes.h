@@ -118,6 +118,12 @@ class FakeControl {
     if (on_load) on_load();
     return failure;
   }
+  int trims(bool idle) const {
+    return Get([&] { return trims_[idle ? 1 : 0]; });
+  }
+  void CountTrim(bool idle) {
+    Set([&] { ++trims_[idle ? 1 : 0]; });
+  }
   void CountModels(int by) {
     Set([&] { models_ += by; });
   }
@@ -127,6 +133,7 @@ class FakeControl {
   std::condition_variable changed_;
   bool held_ = false, loads_held_ = false;
   int running_ = 0, executions_ = 0, models_ = 0, failures_ = 0, loads_ = 0, load_failures_ = 0;
+  int trims_[2] = {0, 0};
   std::function<void()> on_load_;
   int64_t process_ = 0;
   Status failure_, load_failure_;
@@ -161,6 +168,7 @@ class FakeModel : public engine::Model {
   ~FakeModel() override { control_.CountModels(-1); }
   const engine::ModelInfo& info() const override { return info_; }
   int64_t process_id() const override { return control_.process(); }
+  void Trim(bool idle) override { control_.CountTrim(idle); }
   Result<std::unique_ptr<engine::Instance>> CreateInstance() override {
     return std::unique_ptr<engine::Instance>(std::make_unique<FakeInstance>(control_));
   }
