@@ -143,6 +143,23 @@ TEST_F(GrpcTest, BytesThatAreNoMessage) {
   EXPECT_THAT(unknown.error_message(), HasSubstr("/inference.GRPCInferenceService/ModelInfer"));
 }
 
+TEST_F(GrpcTest, MetadataLoadsAModelOnStandby) {
+  AddLateModel("late");
+  grpc::ClientContext ready, context;
+  inference::ModelReadyRequest ready_request;
+  inference::ModelReadyResponse ready_response;
+  ready_request.set_name("late");
+  ASSERT_TRUE(stub_->ModelReady(&ready, ready_request, &ready_response).ok());
+  EXPECT_TRUE(ready_response.ready());
+  EXPECT_EQ(control_.loads(), 1) << "of m";
+  inference::ModelMetadataRequest request;
+  inference::ModelMetadataResponse response;
+  request.set_name("late");
+  ASSERT_TRUE(stub_->ModelMetadata(&context, request, &response).ok());
+  EXPECT_EQ(response.inputs(0).name(), "x");
+  EXPECT_EQ(control_.loads(), 2);
+}
+
 TEST_F(GrpcTest, SettingsAndTraces) {
   core_->tracer = std::make_unique<Tracer>(root_ + "/trace");
   grpc::ClientContext log, trace, infer;

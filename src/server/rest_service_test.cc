@@ -52,6 +52,24 @@ class RestTest : public ServedModel {
   std::unique_ptr<net::HttpServer> server_;
 };
 
+TEST_F(RestTest, AModelOnStandbyIsReadyAndLoadedByWhatHasToKnowIt) {
+  AddLateModel("late");
+  EXPECT_THAT(Call("POST", "/v2/repository/index").body,
+              HasSubstr(R"("name":"late","version":"1","state":"STANDBY")"));
+  EXPECT_THAT(Call("POST", "/v2/repository/index", R"({"ready":true})").body, HasSubstr("late"));
+  EXPECT_EQ(Call("GET", "/v2/models/late/ready").status, 200);
+  EXPECT_EQ(Call("GET", "/v2/models/late/stats").status, 200);
+  EXPECT_EQ(control_.loads(), 1) << "of m";
+  auto metadata = Call("GET", "/v2/models/late");
+  EXPECT_EQ(metadata.status, 200);
+  EXPECT_THAT(metadata.body, HasSubstr(R"("inputs":[{"name":"x")"));
+  EXPECT_EQ(control_.loads(), 2);
+  AddLateModel("later");
+  control_.FailLoads(InvalidArgument("rubbish"));
+  EXPECT_EQ(Call("GET", "/v2/models/later/config").status, 503);
+  EXPECT_EQ(Call("GET", "/v2/models/later/ready").status, 503);
+}
+
 TEST_F(RestTest, DocumentsAndHealth) {
   struct {
     const char* path;

@@ -196,7 +196,7 @@ std::shared_ptr<VersionStats> ModelManager::Begun(const LoadTask& task) {
 
 void ModelManager::RunLoad(LoadTask task) {
   std::optional<LowPriority> low;
-  if (!task.at_start) low.emplace();
+  if (!task.in_haste) low.emplace();
   std::shared_ptr<VersionStats> stats = Begun(task);
   if (!stats) return task.done(Overtaken());
   if (WaitsForModel(task)) return;

@@ -221,7 +221,7 @@ class ModelManager {
     Backoff backoff;
     // Of a pipeline, because a model beside it has changed: what it was before is of no use when this fails.
     bool is_check = false;
-    bool at_start = false;  // nothing is served yet that could feel it
+    bool in_haste = false;  // at the usual priority: a request waits, or nothing is served yet that feels it
   };
   using Models = std::map<std::string, Model, std::less<>>;
   using LoadTime = repository::LoadTime;

@@ -59,7 +59,8 @@ ModelManager::LoadTask ModelManager::LateLoad(int64_t number, Version& version) 
   version.state = State::kLoading;
   version.reason = "a request waits for it";
   version.generation = ++generations_;  // one that the background has begun to queue is void
-  return {*version.entry, number, version.generation, Ignore, 0, Backoff(options_.load_backoff)};
+  return {*version.entry,     number,           version.generation, Ignore, 0, Backoff(options_.load_backoff),
+          /*is_check=*/false, /*in_haste=*/true};
 }
 
 std::vector<ModelManager::Waiting> ModelManager::EndWaiting(Version& version) {

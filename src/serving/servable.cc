@@ -539,22 +539,6 @@ bool Servable::Sweep(TimePoint now) {
   return again || queue_depth() > 0;
 }
 
-void Servable::Trim(bool idle) {
-  std::unique_lock lock(stopping_, std::try_to_lock);
-  if (lock.owns_lock() && model_) model_->Trim(idle);
-}
-
-bool Servable::TrimIfIdle() {
-  const bool was_used = was_used_.exchange(false, std::memory_order_relaxed);
-  if (was_used || is_trimmed_) {
-    is_trimmed_ = is_trimmed_ && !was_used;
-    return false;
-  }
-  is_trimmed_ = true;
-  Trim(/*idle=*/true);
-  return true;
-}
-
 void Servable::Stop() {
   std::lock_guard lock(stopping_);
   for (const auto& [name, signature] : signatures_) signature->Stop();

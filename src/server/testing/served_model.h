@@ -25,6 +25,7 @@ class ServedModel : public testing::Test {
     std::ofstream(root_ + "/m/model.yaml") << "parser: pair\nqueue_limit: 1\n";
     serving::ManagerOptions options;
     options.root = root_;
+    options.load_time = repository::LoadTime::kOnRequest;  // but for what is loaded by a call, as m is
     manager_ = std::make_unique<serving::ModelManager>(options, engines_, parsers_);
     core_ = std::make_unique<Core>(*manager_, "test", true);
     core_->loaded = true;
@@ -36,6 +37,14 @@ class ServedModel : public testing::Test {
     control_.Release();
     manager_.reset();
     EXPECT_TRUE(os::RemoveTree(root_).ok());
+  }
+
+  // A further model, on standby.
+  void AddLateModel(const std::string& name) {
+    EXPECT_TRUE(os::MakeDirs(root_ + "/" + name + "/1").ok());
+    std::promise<Status> outcome;
+    manager_->LoadAll([&](Status status) { outcome.set_value(std::move(status)); });
+    EXPECT_TRUE(outcome.get_future().get().ok());
   }
 
   std::string root_;
