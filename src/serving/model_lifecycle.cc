@@ -233,7 +233,11 @@ void ModelManager::RunLoad(LoadTask task) {
     log::Error("model not loaded",
                {{"model", task.entry.name}, {"version", version}, {"reason", loaded.status().ToString()}});
   }
-  TrimHeapLater();  // of what compiling needed
+  // What compiling needed is the system's again, now where nobody is served yet or waits for more than that.
+  if (task.in_haste)
+    malloc_trim(0);
+  else
+    TrimHeapLater();
   const bool is_new = loaded.ok();
   Status outcome = Publish(task, std::move(loaded), note);
   if (is_new && outcome.ok()) WarnOfThreads(task.entry.name);
