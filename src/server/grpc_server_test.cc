@@ -160,6 +160,17 @@ TEST_F(GrpcTest, MetadataLoadsAModelOnStandby) {
   EXPECT_EQ(control_.loads(), 2);
 }
 
+TEST_F(GrpcTest, ConfigurationNamesTheFilesOfClasses) {
+  grpc::ClientContext context;
+  inference::ModelConfigRequest request;
+  inference::ModelConfigResponse response;
+  request.set_name("m");
+  ASSERT_TRUE(stub_->ModelConfig(&context, request, &response).ok());
+  EXPECT_EQ(response.config().output(1).label_filename(), "names.txt");
+  EXPECT_TRUE(response.config().has_model_transaction_policy());
+  EXPECT_FALSE(response.config().model_transaction_policy().decoupled());
+}
+
 TEST_F(GrpcTest, SettingsAndTraces) {
   core_->tracer = std::make_unique<Tracer>(root_ + "/trace");
   grpc::ClientContext log, trace, infer;

@@ -174,6 +174,11 @@ TEST_F(RestTest, Classification) {
   EXPECT_THAT(
       Call("POST", "/v2/models/m/infer", body).body,
       HasSubstr(R"({"name":"y","datatype":"BYTES","shape":[2,1],"data":["2.000000:1","4.000000:0"]})"));
+  const std::string named = R"({"inputs":[{"name":"x","datatype":"FP32","shape":[1,2],"data":[1,2]}],)"
+                            R"("outputs":[{"name":"z","parameters":{"classification":2}}]})";
+  EXPECT_THAT(Call("POST", "/v2/models/m/infer", named).body,
+              HasSubstr(R"("data":["2.000000:1:dog","1.000000:0:cat"])"));
+  EXPECT_THAT(Call("GET", "/v2/models/m/config").body, HasSubstr(R"("label_filename":"names.txt")"));
 }
 
 TEST_F(RestTest, SharedMemory) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 
 #include "repository/class_labels.h"
 #include "repository/limits.h"
@@ -161,10 +162,9 @@ class Reader {
     }
   }
 
-  // Of what is said of outputs, only the files with their classes' names; a list replaces what model.yaml
-  // says.
+  // Of what is said of outputs, only the files with their classes' names; any replaces what model.yaml says.
   void Outputs() {
-    config_.class_labels.clear();
+    std::map<std::string, std::string> files;
     std::string key;
     for (json_.BeginArray(); json_.Element();) {
       std::string name, file;
@@ -179,9 +179,10 @@ class Reader {
       if (file.empty()) continue;
       const Status checked = repository::CheckClassFile(file);
       if (!checked.ok()) json_.Fail("\"label_filename\": " + checked.text());
-      if (config_.class_labels.size() == repository::kClassFilesMax) json_.Fail("too many files of labels");
-      config_.class_labels[name] = file;
+      if (files.size() == repository::kClassFilesMax) json_.Fail("too many files of labels");
+      files[name] = file;
     }
+    if (!files.empty()) config_.class_labels = std::move(files);
   }
 
   void VersionPolicy() {

@@ -50,6 +50,13 @@ TEST(TritonConfig, WhatALoadCallChanges) {
   EXPECT_TRUE(ApplyTritonConfig(R"({"version_policy":{"specific":{"versions":["3",5]}}})", "m", config).ok());
   EXPECT_EQ(config.versions,
             (repository::VersionPolicy{repository::VersionPolicy::Kind::kListed, 1, {3, 5}}));
+  const std::map<std::string, std::string> files{{"y", "names.txt"}};
+  EXPECT_TRUE(
+      ApplyTritonConfig(R"({"output":[{"name":"y","dims":[3],"label_filename":"names.txt"}]})", "m", config)
+          .ok());
+  EXPECT_EQ(config.class_labels, files);
+  EXPECT_TRUE(ApplyTritonConfig(R"({"output":[{"name":"y","dims":[3]}]})", "m", config).ok());
+  EXPECT_EQ(config.class_labels, files) << "nothing was said of them";
   EXPECT_TRUE(ApplyTritonConfig(R"({"platform":"snug_echo","max_batch_size":4096})", "m", config).ok());
   EXPECT_EQ(config.engine, "echo");
   EXPECT_EQ(config.batching.rows_max, 0);
@@ -59,7 +66,8 @@ TEST(TritonConfig, WhatItRefusesChangesNothing) {
   struct {
     const char* json;
     const char* text;
-  } cases[] = {{R"("parameters": {})", "expected a JSON object"},
+  } cases[] = {{R"({"output":[{"name":"y","label_filename":"../names.txt"}]})", "label_filename"},
+               {R"("parameters": {})", "expected a JSON object"},
                {R"({"name":"n"})", "the call loads \"m\""},
                {R"({"max_batch_size":"x"})", "whole number"},
                {R"({"max_batch_size":-1})", "whole number"},

@@ -22,7 +22,8 @@ class ServedModel : public testing::Test {
     std::string pattern = testing::TempDir() + "snug_server_XXXXXX";
     root_ = mkdtemp(pattern.data());
     EXPECT_TRUE(os::MakeDirs(root_ + "/m/1").ok());
-    std::ofstream(root_ + "/m/model.yaml") << "parser: pair\nqueue_limit: 1\n";
+    std::ofstream(root_ + "/m/model.yaml") << "parser: pair\nqueue_limit: 1\nclass_labels: {z: names.txt}\n";
+    std::ofstream(root_ + "/m/names.txt") << "cat\ndog\n";
     serving::ManagerOptions options;
     options.root = root_;
     options.load_time = repository::LoadTime::kOnRequest;  // but for what is loaded by a call, as m is
