@@ -135,6 +135,18 @@ TEST_F(RealEnginesTest, OpenVinoInstancesRunInParallel) {
   for (auto& thread : threads) thread.join();
 }
 
+TEST_F(RealEnginesTest, OpenVinoOnTheCallersThreadsAnswersWhileItIsTrimmed) {
+  auto model = Load("openvino", "linear_onnx", R"({"streams": 1})");
+  ASSERT_NE(model, nullptr);
+  EXPECT_THAT(model->info().description, testing::HasSubstr("1 stream x 1 thread"));
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 2; ++i) callers.emplace_back([&] { ExpectLinear(*model); });
+  for (bool idle : {true, false, true}) model->Trim(idle);
+  for (auto& caller : callers) caller.join();
+  model->Trim(/*idle=*/true);
+  ExpectLinear(*model);
+}
+
 TEST_F(RealEnginesTest, OpenVinoInAProcess) {
   auto model = Load("openvino", "linear_onnx", "{}", Isolation::kProcess);
   ASSERT_NE(model, nullptr);

@@ -2,9 +2,9 @@
 
 namespace snug::openvino {
 
-std::shared_ptr<const CompiledModels::Shared> CompiledModels::Get(const std::string& key,
-                                                                  const std::function<void(Shared&)>& compile,
-                                                                  bool* was_there) {
+std::shared_ptr<CompiledModels::Shared> CompiledModels::Get(const std::string& key,
+                                                            const std::function<void(Shared&)>& compile,
+                                                            bool* was_there) {
   std::shared_ptr<Shared> slot = SlotOf(key);
   std::lock_guard lock(slot->mutex);
   *was_there = slot->model.has_value();

@@ -2,6 +2,8 @@
 // files with the same settings, under whatever name or version, shares one copy of the weights.
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -21,12 +23,13 @@ class CompiledModels {
     std::mutex mutex;  // while it is compiled
     std::optional<ov::CompiledModel> model;
     std::shared_ptr<const WeightsFile> weights;  // null: they are elsewhere
+    std::atomic<int64_t> executed_s{0};          // of the monotonic clock: when it last began to execute
   };
 
   // The model of that key, compiled now (`compile` sets model and weights) unless somebody holds it. It lives
   // as long as its holders. What `compile` throws goes through.
-  std::shared_ptr<const Shared> Get(const std::string& key, const std::function<void(Shared&)>& compile,
-                                    bool* was_there);
+  std::shared_ptr<Shared> Get(const std::string& key, const std::function<void(Shared&)>& compile,
+                              bool* was_there);
 
  private:
   std::shared_ptr<Shared> SlotOf(const std::string& key);

@@ -1,6 +1,8 @@
 // OpenVINO on the CPU: IR, ONNX and SavedModel. One compiled model a version, shared by its instances and by
 // other versions and models of the same files; an instance is an infer request. With one stream it executes
 // on the calling thread, with several on OpenVINO's stream threads.
+#include <time.h>
+
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
@@ -30,7 +32,7 @@ struct snug_engine {
 };
 
 struct snug_model {
-  std::shared_ptr<const snug::openvino::CompiledModels::Shared> shared;
+  std::shared_ptr<snug::openvino::CompiledModels::Shared> shared;
   ov::CompiledModel compiled() const { return *shared->model; }  // a handle
   snug::kit::SpecList inputs;
   snug::kit::SpecList outputs;
@@ -57,9 +59,18 @@ namespace {
 
 constexpr int kThreadsMax = 1024;
 
+// What models of the same files share stays as it is while any of them has executed in this time.
+constexpr int64_t kSharedIdleSeconds = 4;
+
 // Smaller inputs are copied into memory that the request keeps: cheaper than to bind new memory, after which
 // OpenVINO prepares its graph anew.
 constexpr size_t kHeldBytesMax = 16 << 10;
+
+int64_t SecondsNow() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return now.tv_sec;
+}
 
 // OpenVINO's texts begin with lines on where in its source they come from; people want the rest.
 std::string WithoutOrigins(const std::string& text) {
@@ -322,6 +333,7 @@ snug_code Execute(snug_instance* instance, const snug_tensor* inputs, uint32_t i
   return Guard(error, SNUG_INTERNAL, [&] {
     for (uint32_t i = 0; i < input_count; ++i) BindInput(*instance, i, inputs[i]);
     BindOutputs(*instance, wanted, sink);
+    instance->model->shared->executed_s.store(SecondsNow(), std::memory_order_relaxed);
     instance->request.infer();
     CopyOutputs(*instance, wanted, sink);
   });
@@ -331,7 +343,10 @@ snug_code Trim(snug_model* model, int32_t idle, snug_error* error) {
   return Guard(error, SNUG_INTERNAL, [&] {
     if (model->shared->weights) model->shared->weights->Forget();
     if (!model->mapped.empty()) snug::openvino::ForgetPagesOf(model->mapped);
-    if (idle != 0) model->compiled().release_memory();
+    const bool is_alone = model->shared.use_count() == 1;
+    const bool in_use =
+        SecondsNow() - model->shared->executed_s.load(std::memory_order_relaxed) < kSharedIdleSeconds;
+    if (idle != 0 && (is_alone || !in_use)) model->compiled().release_memory();
   });
 }
 
