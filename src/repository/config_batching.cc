@@ -7,24 +7,6 @@
 namespace snug::repository {
 namespace {
 
-Result<std::vector<int64_t>> ReadSizes(const Origin& origin, const YAML::Node& node) {
-  std::vector<int64_t> sizes;
-  const bool fits = node.IsSequence() && node.size() > 0 && node.size() <= kBatchSizesMax;
-  if (!fits) {
-    return origin.At(node.Mark(), "batching.sizes: expected a list of 1 to {} sizes, got {}", kBatchSizesMax,
-                     Describe(node));
-  }
-  for (const auto& item : node) {
-    SNUG_ASSIGN_OR_RETURN(const int size, ReadInt(origin, "batching.sizes", item, kBatchRowsMax));
-    if (!sizes.empty() && size <= sizes.back()) {
-      return origin.At(item.Mark(), "batching.sizes: expected ascending sizes, got {} after {}", size,
-                       sizes.back());
-    }
-    sizes.push_back(size);
-  }
-  return sizes;
-}
-
 Result<PriorityConfig> ReadPriority(const Origin& origin, const YAML::Node& node) {
   PriorityConfig priority;
   constexpr std::string_view kPath = "batching.priorities";
@@ -98,12 +80,17 @@ Result<BatchingConfig> ReadBatching(const Origin& origin, const YAML::Node& node
       origin, "batching", node,
       {{"mode", mode},
        IntField(origin, "batching", "rows_max", kBatchRowsMax, batching.rows_max),
-       {"sizes", [&](const YAML::Node& n) { return Store(ReadSizes(origin, n), batching.sizes); }},
+       {"sizes",
+        [&](const YAML::Node& n) {
+          return Store(ReadAscending(origin, "batching.sizes", n, kBatchSizesMax, kBatchRowsMax),
+                       batching.sizes);
+        }},
        IntField(origin, "batching", "delay_us_max", kBatchDelayUsMax, batching.delay_us_max),
        {"priorities",
         [&](const YAML::Node& n) { return Store(ReadPriorities(origin, n), batching.priorities); }},
        IntField(origin, "batching", "default_priority", static_cast<int>(kPrioritiesMax),
-                batching.default_priority)}));
+                batching.default_priority),
+       {"padding", [&](const YAML::Node& n) { return Store(ReadPadding(origin, n), batching.padding); }}}));
   SNUG_RETURN_IF_ERROR(CheckBatching(origin, node, batching));
   return batching;
 }

@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "repository/model_config.h"
 #include "repository/yaml_values.h"
@@ -17,6 +18,7 @@ Result<VersionPolicy> ReadVersionPolicy(const Origin& origin, const YAML::Node& 
 Result<Swap> ReadSwap(const Origin& origin, const YAML::Node& node);
 Result<LoadTime> ReadLoadTime(const Origin& origin, const YAML::Node& node);
 Result<BatchingConfig> ReadBatching(const Origin& origin, const YAML::Node& node);
+Result<std::vector<PaddingConfig>> ReadPadding(const Origin& origin, const YAML::Node& node);
 Result<LimitsConfig> ReadLimits(const Origin& origin, const YAML::Node& node);
 Result<CacheConfig> ReadCache(const Origin& origin, const YAML::Node& node);
 Result<SequenceConfig> ReadSequence(const Origin& origin, const YAML::Node& node);

@@ -8,12 +8,6 @@
 namespace snug::repository {
 namespace {
 
-Result<std::string> ReadTensorName(const Origin& origin, std::string_view path, const YAML::Node& node) {
-  if (node.IsScalar() && !node.Scalar().empty() && node.Scalar().size() <= kTensorNameBytesMax)
-    return node.Scalar();
-  return origin.At(node.Mark(), "{}: expected the name of a tensor, got {}", path, Describe(node));
-}
-
 Result<double> ReadNumber(const Origin& origin, std::string_view path, const YAML::Node& node) {
   if (IsPlain(node)) {
     auto value = ParseWhole<double>(node.Scalar());

@@ -23,6 +23,33 @@ struct PriorityConfig {
   bool operator==(const PriorityConfig&) const = default;
 };
 
+// A dimension of an input that has a length which requests choose, and what fills it up.
+struct PaddedInputConfig {
+  std::string name;
+  int dim = 0;  // 0 is the batch's: from 1
+  double value = 0;
+
+  bool operator==(const PaddedInputConfig&) const = default;
+};
+
+// A dimension of an output that follows such a length.
+struct CutOutputConfig {
+  std::string name;
+  int dim = 0;
+  int per = 1;  // one element for each so many of the length, rounded up
+
+  bool operator==(const CutOutputConfig&) const = default;
+};
+
+// A length that requests choose.
+struct PaddingConfig {
+  std::vector<int64_t> buckets;  // what it is padded to: ascending; longer requests are refused
+  std::vector<PaddedInputConfig> inputs;
+  std::vector<CutOutputConfig> outputs;
+
+  bool operator==(const PaddingConfig&) const = default;
+};
+
 // Key `batching`: executing several requests as one.
 struct BatchingConfig {
   enum class Mode { kAuto, kOn, kOff };
@@ -32,6 +59,7 @@ struct BatchingConfig {
   int delay_us_max = 0;
   std::vector<PriorityConfig> priorities;  // the highest first; empty: one for all
   int default_priority = 1;
+  std::vector<PaddingConfig> padding;  // empty: requests are executed as they come
 
   bool operator==(const BatchingConfig&) const = default;
 };

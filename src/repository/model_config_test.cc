@@ -202,6 +202,20 @@ TEST(ModelConfig, SaysWhatIsWrongAndWhere) {
       {"sequence: {states: []}", "sequence.states: expected a list of 1 to 64 maps"},
       {"sequence: {states: [{input: s}]}", "sequence.states: expected `input` and `output`"},
       {"sequence: {states: [{input: s, output: t, shape: [2, 0]}]}", "sequence.states: shape"},
+      {"batching: {padding: 3}", "batching.padding: expected a list of 1 to 4 lengths, got 3"},
+      {"batching: {padding: [{buckets: [4, 4]}]}",
+       "batching.padding.buckets: expected ascending sizes, got 4 after 4"},
+      {"batching: {padding: [{buckets: [4]}]}", "batching.padding: a length needs `buckets` and `inputs`"},
+      {"batching: {padding: [{buckets: [4], inputs: [{name: x, dim: 1}]}]}",
+       "an input needs `name`, `dim` and `value` (what it is padded with)"},
+      {"batching: {padding: [{buckets: [4], inputs: [{name: x, dim: 0, value: 0}]}]}",
+       "batching.padding.dim: expected a whole number from 1 to 15, got 0"},
+      {"batching: {padding: [{buckets: [4], inputs: [{name: x, dim: 1, value: inf}]}]}",
+       "batching.padding.value: expected a number from -1000000000 to 1000000000, got inf"},
+      {"batching: {padding: [{buckets: [4], inputs: [{name: x, dim: 1, value: 0}], outputs: [{dim: 1}]}]}",
+       "an output needs `name` and `dim`, and maybe `per`"},
+      {"batching: {padding: [{bucket: [4]}]}",
+       "unknown key \"bucket\"; known keys: buckets, inputs, outputs"},
       {"threads: 1\nthreads: 2", "m/model.yaml:2: key \"threads\" is given twice"},
       {"- a\n- b\n", "expected lines of `key: value`, got a list"},
       {"hello", "expected lines of `key: value`, got hello"},
@@ -240,6 +254,20 @@ TEST(ModelConfig, ReadsSequences) {
   EXPECT_EQ(sequence.end, SequenceControlConfig());
   EXPECT_EQ(sequence.states, (std::vector<SequenceStateConfig>{{"s", "t", {2, 1, 128}}}));
   EXPECT_FALSE(Parse("")->sequence.on);
+}
+
+TEST(ModelConfig, ReadsPadding) {
+  auto config = Parse(
+      "batching:\n"
+      "  padding:\n"
+      "    - buckets: [16, 64]\n"
+      "      inputs: [{name: ids, dim: 1, value: 0}, {name: bias, dim: 2, value: -1.5}]\n"
+      "      outputs: [{name: y, dim: 1, per: 8}]\n"
+      "    - {buckets: [7], inputs: [{name: bias, dim: 1, value: 0}]}\n");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->batching.padding,
+            (std::vector<PaddingConfig>{{{16, 64}, {{"ids", 1, 0}, {"bias", 2, -1.5}}, {{"y", 1, 8}}},
+                                        {{7}, {{"bias", 1, 0}}, {}}}));
 }
 
 TEST(ModelConfig, IsBounded) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "repository/limits.h"
+
 namespace snug::repository {
 namespace {
 
@@ -65,6 +67,28 @@ Result<int> ReadInt(const Origin& origin, std::string_view key, const YAML::Node
     }
   }
   return origin.At(node.Mark(), "{}: expected a whole number from 1 to {}, got {}", key, max, Describe(node));
+}
+
+Result<std::vector<int64_t>> ReadAscending(const Origin& origin, std::string_view key, const YAML::Node& node,
+                                           size_t count_max, int max) {
+  std::vector<int64_t> sizes;
+  if (!node.IsSequence() || node.size() == 0 || node.size() > count_max)
+    return origin.At(node.Mark(), "{}: expected a list of 1 to {} sizes, got {}", key, count_max,
+                     Describe(node));
+  for (const auto& item : node) {
+    SNUG_ASSIGN_OR_RETURN(const int size, ReadInt(origin, key, item, max));
+    if (!sizes.empty() && size <= sizes.back()) {
+      return origin.At(item.Mark(), "{}: expected ascending sizes, got {} after {}", key, size, sizes.back());
+    }
+    sizes.push_back(size);
+  }
+  return sizes;
+}
+
+Result<std::string> ReadTensorName(const Origin& origin, std::string_view path, const YAML::Node& node) {
+  if (node.IsScalar() && !node.Scalar().empty() && node.Scalar().size() <= kTensorNameBytesMax)
+    return node.Scalar();
+  return origin.At(node.Mark(), "{}: expected the name of a tensor, got {}", path, Describe(node));
 }
 
 namespace {

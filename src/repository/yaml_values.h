@@ -67,6 +67,12 @@ Status ReadFields(const Origin& origin, std::string_view path, const YAML::Node&
 // A whole number from 1 to `max`. `key` is the whole path, as "batching.rows_max".
 Result<int> ReadInt(const Origin& origin, std::string_view key, const YAML::Node& node, int max);
 
+// A list of 1 to `count_max` ascending whole numbers from 1 to `max`.
+Result<std::vector<int64_t>> ReadAscending(const Origin& origin, std::string_view key, const YAML::Node& node,
+                                           size_t count_max, int max);
+
+Result<std::string> ReadTensorName(const Origin& origin, std::string_view path, const YAML::Node& node);
+
 // The key `name` of the map `path` ("": of the document): an integer that goes into `to`.
 Field IntField(const Origin& origin, std::string_view path, std::string_view name, int max, int& to);
 

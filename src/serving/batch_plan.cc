@@ -1,8 +1,11 @@
 #include "serving/batch_plan.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "serving/batch_tensors.h"
 #include "serving/checks.h"
@@ -233,9 +236,14 @@ std::vector<int64_t> RowsToTry(const repository::BatchingConfig& config, const e
 }
 
 BatchPlan PlanBatching(const repository::BatchingConfig& config, const engine::ModelInfo& info,
-                       const BatchMeasure* measure) {
+                       const BatchMeasure* measure, Padding padding) {
   BatchPlan plan;
   plan.policy.rows_max = RowsFor(config, info, measure, plan.note);
+  plan.padding = std::move(padding);
+  for (const auto& length : config.padding) {
+    plan.note +=
+        fmt::format("{}padded to {}", plan.note.empty() ? "" : "; ", fmt::join(length.buckets, ", "));
+  }
   if (plan.policy.rows_max > 1) {
     plan.policy.sizes = config.sizes;
     plan.policy.delay_max = std::chrono::microseconds(config.delay_us_max);
@@ -244,7 +252,7 @@ BatchPlan PlanBatching(const repository::BatchingConfig& config, const engine::M
   if (!config.priorities.empty()) plan.policy.levels.clear();
   for (const auto& priority : config.priorities) plan.policy.levels.push_back(LevelOf(priority));
   plan.default_level = static_cast<size_t>(config.default_priority - 1);
-  plan.queue = plan.policy.rows_max > 1 || !config.priorities.empty();
+  plan.queue = plan.policy.rows_max > 1 || !config.priorities.empty() || !plan.padding.empty();
   return plan;
 }
 

@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "repository/repository.h"
 #include "serving/batcher.h"
+#include "serving/padding.h"
 
 namespace snug::serving {
 
@@ -47,12 +48,13 @@ struct BatchPlan {
   bool queue = false;  // whether BatchQueue is needed at all
   BatchPolicy policy;
   size_t default_level = 0;
+  Padding padding;
   std::string note;  // for the version's status; empty: nothing to tell
 };
 
 // Pure. `measure` is null where it was not measured.
 BatchPlan PlanBatching(const repository::BatchingConfig& config, const engine::ModelInfo& info,
-                       const BatchMeasure* measure);
+                       const BatchMeasure* measure, Padding padding = Padding());
 // Rows worth measuring for the config; empty: none.
 std::vector<int64_t> RowsToTry(const repository::BatchingConfig& config, const engine::ModelInfo& info);
 

@@ -115,6 +115,19 @@ TEST(BatchPlan, FollowsTheConfig) {
   EXPECT_THAT(plan.note, HasSubstr("not all free"));
 }
 
+TEST(BatchPlan, PaddingNeedsTheQueueAndIsTold) {
+  engine::ModelInfo info = FakeInfo();
+  info.inputs[0].shape = {-1, -1};
+  BatchingConfig config;
+  config.padding = {{{8, 16}, {{"x", 1, 0}}, {}}};
+  BatchPlan plan = PlanBatching(config, info, nullptr, *Padding::Make(config.padding, info));
+  EXPECT_TRUE(plan.queue);
+  EXPECT_EQ(plan.policy.rows_max, 1);
+  EXPECT_EQ(plan.note, "padded to 8, 16");
+  config.mode = BatchingConfig::Mode::kOn;
+  EXPECT_EQ(PlanBatching(config, info, nullptr, Padding()).note, "batches of up to 8 rows; padded to 8, 16");
+}
+
 TEST(BatchPlan, PrioritiesDoNotNeedBatches) {
   BatchingConfig config;
   config.mode = BatchingConfig::Mode::kOff;

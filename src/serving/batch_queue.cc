@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "serving/batch_tensors.h"
-
 namespace snug::serving {
 namespace {
 
@@ -54,11 +52,12 @@ void BatchMember::Fail(const Status& status) {
   Give(0, rows_, status);
 }
 
-BatchQueue::BatchQueue(size_t limit, BatchPolicy policy, size_t default_level, const Clock& clock,
-                       MakeJob make_job)
+BatchQueue::BatchQueue(size_t limit, BatchPolicy policy, size_t default_level, const Padding& padding,
+                       const Clock& clock, MakeJob make_job)
     : JobQueue(limit),
       clock_(clock),
       default_level_(default_level),
+      padding_(padding),
       make_job_(std::move(make_job)),
       has_timers_(HasTimers(policy)),
       batcher_(std::move(policy)) {}
@@ -68,16 +67,39 @@ size_t BatchQueue::LevelOf(const Batchable& request) const {
   return std::min(static_cast<size_t>(request.priority()), batcher_.policy().levels.size()) - 1;
 }
 
+// They were checked before the request came here.
+Lengths BatchQueue::LengthsOf(std::span<const Tensor> inputs) const {
+  if (padding_.empty()) return {};
+  auto lengths = padding_.LengthsOf(inputs);
+  return lengths.ok() ? *std::move(lengths) : Lengths();
+}
+
+BatchShape BatchQueue::ShapeOf(std::span<const Tensor> inputs, const Lengths& lengths) const {
+  if (batcher_.policy().rows_max == 1) return {1, 0};
+  if (padding_.empty()) return BatchShapeOf(inputs);
+  std::vector<Tensor> executed;
+  for (size_t i = 0; i < inputs.size(); ++i)
+    executed.push_back({"", inputs[i].dtype, padding_.InputShape(i, inputs[i].shape, lengths), {}});
+  return BatchShapeOf(executed);
+}
+
 bool BatchQueue::AddToBatcher(std::unique_ptr<Job>& job) {
   const Batchable& request = *job->batchable();
-  const BatchShape shape = BatchShapeOf(request.inputs());
+  Lengths lengths = LengthsOf(request.inputs());
+  const BatchShape shape = ShapeOf(request.inputs(), lengths);
   BatchRequest entry{++ids_, job->queued, job->deadline, LevelOf(request), shape.signature, shape.rows};
   if (!batcher_.Add(entry)) return false;
-  members_[entry.id] = std::make_shared<BatchMember>(std::move(job), shape.rows);
+  members_[entry.id] = std::make_shared<BatchMember>(std::move(job), shape.rows, std::move(lengths));
   return true;
 }
 
+bool BatchQueue::MayJoin(std::span<const Tensor> inputs) const {
+  return batcher_.policy().rows_max == 1 || CommonRows(inputs) > 0;
+}
+
 bool BatchQueue::GoesAsItIs(std::span<const Tensor> inputs) const {
+  if (!padding_.empty() && !LengthsOf(inputs).fit()) return false;
+  if (batcher_.policy().rows_max == 1) return true;
   const int64_t rows = CommonRows(inputs);
   const std::vector<int64_t>& sizes = batcher_.policy().sizes;
   return rows > 0 && rows <= batcher_.policy().rows_max &&
@@ -98,7 +120,7 @@ size_t BatchQueue::CountInside() const {
 
 JobQueue::Pushed BatchQueue::PushUpTo(size_t limit, std::unique_ptr<Job>& job, bool* waits) {
   Batchable* request = job->batchable();
-  const bool joins = request != nullptr && CommonRows(request->inputs()) > 0;
+  const bool joins = request != nullptr && MayJoin(request->inputs());
   const bool may_stand_apart = joins && !has_timers_ && GoesAsItIs(request->inputs());
   {
     std::lock_guard lock(mutex_);

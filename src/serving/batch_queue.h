@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "serving/batch_tensors.h"
 #include "serving/batcher.h"
+#include "serving/padding.h"
 #include "serving/work_queue.h"
 
 namespace snug::serving {
@@ -20,11 +22,13 @@ namespace snug::serving {
 // rows are there or with the first error. Thread-safe.
 class BatchMember {
  public:
-  BatchMember(std::unique_ptr<Job> job, int64_t rows) : job_(std::move(job)), rows_(rows) {}
+  BatchMember(std::unique_ptr<Job> job, int64_t rows, Lengths lengths)
+      : job_(std::move(job)), rows_(rows), lengths_(std::move(lengths)) {}
 
   Job& job() { return *job_; }
   const Batchable& request() const { return *job_->batchable(); }
   int64_t rows() const { return rows_; }
+  const Lengths& lengths() const { return lengths_; }  // of a model with padding
   bool answered() const;
   // Outputs of the rows from `row_begin` on: only the wanted ones.
   void Give(int64_t row_begin, int64_t rows, Result<std::vector<Tensor>> outputs);
@@ -35,6 +39,7 @@ class BatchMember {
 
   const std::unique_ptr<Job> job_;
   const int64_t rows_;
+  const Lengths lengths_;
   mutable std::mutex mutex_;
   bool answered_ = false;
   int64_t rows_done_ = 0;
@@ -55,13 +60,16 @@ struct BatchWork {
 
 // What cannot be joined (no Batchable, or inputs without a common first dimension) is handed out alone and
 // first come first served, before the batches. A request that finds nothing waiting stands apart until a
-// worker takes it, as it is, or company comes: so a lone client pays for no batching.
+// worker takes it, as it is, or company comes: so a lone client pays for no batching. With a policy of one
+// row nothing is joined or cut: every request, whatever its rows, counts as one.
 class BatchQueue : public JobQueue {
  public:
   // Turns a batch into the job that executes it.
   using MakeJob = std::function<std::unique_ptr<Job>(BatchWork)>;
 
-  BatchQueue(size_t limit, BatchPolicy policy, size_t default_level, const Clock& clock, MakeJob make_job);
+  // Requests' lengths are held against `padding`, which outlives the queue.
+  BatchQueue(size_t limit, BatchPolicy policy, size_t default_level, const Padding& padding,
+             const Clock& clock, MakeJob make_job);
 
   std::unique_ptr<Job> Pop(size_t worker) override;
   void FailUnwanted(TimePoint now) override;
@@ -79,6 +87,10 @@ class BatchQueue : public JobQueue {
   };
 
   bool AddToBatcher(std::unique_ptr<Job>& job);
+  BatchShape ShapeOf(std::span<const Tensor> inputs, const Lengths& lengths) const;
+  Lengths LengthsOf(std::span<const Tensor> inputs) const;
+  // Whether its rows may be executed with others'.
+  bool MayJoin(std::span<const Tensor> inputs) const;
   // Whether the batcher would have it executed alone and without padding, were nothing else there.
   bool GoesAsItIs(std::span<const Tensor> inputs) const;
   void GiveLoneToBatcher();
@@ -92,6 +104,7 @@ class BatchQueue : public JobQueue {
 
   const Clock& clock_;
   const size_t default_level_;
+  const Padding& padding_;
   const MakeJob make_job_;
   const bool has_timers_;  // a request's turn also depends on the time: none stands apart
   mutable std::mutex mutex_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <memory>
 
 namespace snug::serving {
@@ -39,6 +40,63 @@ size_t RowOffset(const Tensor& tensor, int64_t row) {
 bool SameButRows(const Tensor& a, const Tensor& b) {
   return a.dtype == b.dtype && a.shape.size() == b.shape.size() && !a.shape.empty() &&
          std::equal(a.shape.begin() + 1, a.shape.end(), b.shape.begin() + 1);
+}
+
+// Elements of dimensions [begin, rank).
+size_t ElementsFrom(const Shape& shape, size_t begin) {
+  size_t count = 1;
+  for (size_t i = begin; i < shape.size(); ++i) count *= static_cast<size_t>(shape[i]);
+  return count;
+}
+
+bool EqualFrom(const Shape& a, const Shape& b, size_t begin) {
+  return std::equal(a.begin() + static_cast<ptrdiff_t>(begin), a.end(),
+                    b.begin() + static_cast<ptrdiff_t>(begin));
+}
+
+void Fill(uint8_t* to, size_t elements, std::string_view filler) {
+  if (elements == 0) return;
+  if (filler.find_first_not_of('\0') == std::string_view::npos) {
+    std::memset(to, 0, elements * filler.size());
+    return;
+  }
+  for (size_t i = 0; i < elements; ++i) std::memcpy(to + i * filler.size(), filler.data(), filler.size());
+}
+
+// Writes all of `large`, the elements of `small` in its corner.
+void CopyInto(uint8_t* to, const Shape& large, const uint8_t* from, const Shape& small, size_t dim,
+              std::string_view filler) {
+  const auto own = static_cast<size_t>(small[dim]);
+  const size_t to_step = ElementsFrom(large, dim + 1) * filler.size();
+  const size_t from_step = ElementsFrom(small, dim + 1) * filler.size();
+  if (EqualFrom(large, small, dim + 1)) {
+    if (own * to_step > 0) std::memcpy(to, from, own * to_step);
+  } else {
+    for (size_t i = 0; i < own; ++i)
+      CopyInto(to + i * to_step, large, from + i * from_step, small, dim + 1, filler);
+  }
+  Fill(to + own * to_step, (static_cast<size_t>(large[dim]) - own) * to_step / filler.size(), filler);
+}
+
+// Writes all of `small`: the corner of `large`.
+void CopyOutOf(uint8_t* to, const Shape& small, const uint8_t* from, const Shape& large, size_t dim,
+               size_t element) {
+  const auto own = static_cast<size_t>(small[dim]);
+  const size_t to_step = ElementsFrom(small, dim + 1) * element;
+  const size_t from_step = ElementsFrom(large, dim + 1) * element;
+  if (EqualFrom(large, small, dim + 1)) {
+    if (own * to_step > 0) std::memcpy(to, from, own * to_step);
+    return;
+  }
+  for (size_t i = 0; i < own; ++i)
+    CopyOutOf(to + i * to_step, small, from + i * from_step, large, dim + 1, element);
+}
+
+// Whether the corner's elements come first: nothing but ones before the first dimension that is cut.
+bool ComesFirst(const Shape& corner, const Shape& whole) {
+  size_t dim = 0;
+  while (dim < whole.size() && whole[dim] == 1 && corner[dim] == 1) ++dim;
+  return dim == whole.size() || EqualFrom(corner, whole, dim + 1);
 }
 
 }  // namespace
@@ -108,6 +166,50 @@ Result<Tensor> JoinRows(std::span<const Tensor> parts, int64_t size) {
     append(static_cast<const uint8_t*>(last.buffer.data()) + last_row, row_bytes);
   }
   return joined;
+}
+
+Result<Tensor> JoinPadded(std::span<const Tensor> parts, int64_t size, const Shape& shape,
+                          std::string_view filler) {
+  Tensor joined{parts[0].name, parts[0].dtype, shape, {}};
+  joined.shape[0] = size;
+  const size_t row_bytes = ElementsFrom(shape, 1) * filler.size();
+  joined.buffer = Buffer::Allocate(static_cast<size_t>(size) * row_bytes);
+  auto* begin = static_cast<uint8_t*>(joined.buffer.data());
+  int64_t rows = 0;
+  for (const Tensor& part : parts) {
+    const bool fits =
+        part.dtype == joined.dtype && part.shape.size() == shape.size() && rows + part.shape[0] <= size &&
+        std::equal(part.shape.begin() + 1, part.shape.end(), shape.begin() + 1, std::less_equal<>());
+    if (!fits) {
+      return Internal("tensor \"{}\": {} {} does not fit into {} {}", joined.name, DTypeName(part.dtype),
+                      ShapeText(part.shape), DTypeName(joined.dtype), ShapeText(joined.shape));
+    }
+    Shape large = shape;
+    large[0] = part.shape[0];
+    CopyInto(begin + static_cast<size_t>(rows) * row_bytes, large,
+             static_cast<const uint8_t*>(part.buffer.data()), part.shape, 0, filler);
+    rows += part.shape[0];
+  }
+  for (; rows > 0 && rows < size; ++rows) {
+    uint8_t* row = begin + static_cast<size_t>(rows) * row_bytes;
+    if (row_bytes > 0) std::memcpy(row, row - row_bytes, row_bytes);
+  }
+  return joined;
+}
+
+Tensor Corner(const Tensor& tensor, const Shape& shape) {
+  if (shape == tensor.shape) return tensor;
+  Tensor corner{tensor.name, tensor.dtype, shape, {}};
+  const size_t element = ElementBytes(tensor.dtype);
+  const size_t bytes = ElementsFrom(shape, 0) * element;
+  if (ComesFirst(shape, tensor.shape)) {
+    corner.buffer = Buffer::Borrow(tensor.buffer.data(), bytes, std::make_shared<Buffer>(tensor.buffer));
+    return corner;
+  }
+  corner.buffer = Buffer::Allocate(bytes);
+  CopyOutOf(static_cast<uint8_t*>(corner.buffer.data()), shape,
+            static_cast<const uint8_t*>(tensor.buffer.data()), tensor.shape, 0, element);
+  return corner;
 }
 
 }  // namespace snug::serving

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -30,5 +31,14 @@ Tensor SliceRows(const Tensor& tensor, int64_t begin, int64_t rows);
 // the last one, so that padding shows the model nothing it has not been asked. INTERNAL when the parts differ
 // in datatype or other dimensions, or have more than `size` rows.
 Result<Tensor> JoinRows(std::span<const Tensor> parts, int64_t size);
+
+// The same where `shape` (of the rows; its first dimension does not count) has larger dimensions than the
+// parts, filled up with `filler`, the bytes of one element. Not for BYTES.
+Result<Tensor> JoinPadded(std::span<const Tensor> parts, int64_t size, const Shape& shape,
+                          std::string_view filler);
+
+// Of each dimension the first elements: those of `shape`, which is nowhere larger. Shares the memory where
+// they lie one after the other, else a copy. Not for BYTES.
+Tensor Corner(const Tensor& tensor, const Shape& shape);
 
 }  // namespace snug::serving

@@ -13,12 +13,6 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-std::vector<float> Values(const Tensor& tensor) {
-  std::vector<float> values(tensor.buffer.size() / sizeof(float));
-  if (!values.empty()) std::memcpy(values.data(), tensor.buffer.data(), tensor.buffer.size());
-  return values;
-}
-
 Tensor Texts(const std::vector<std::string>& texts) {
   std::string bytes;
   for (const std::string& text : texts) {
@@ -81,6 +75,42 @@ TEST(BatchTensors, WhatDiffersIsNotJoined) {
   std::vector<Tensor> parts{Floats("x", {1, 2}, {1, 2}), Floats("x", {1, 1}, {3})};
   EXPECT_THAT(JoinRows(parts, 2).status().text(), HasSubstr("FP32 [1,1] cannot be joined with FP32 [1,2]"));
   EXPECT_THAT(JoinRows(std::span(parts).first(1), 0).status().text(), HasSubstr("do not fit"));
+}
+
+TEST(BatchTensors, JoinsUnequalLengths) {
+  const float pad = 9;
+  const std::string filler(reinterpret_cast<const char*>(&pad), sizeof pad);
+  std::vector<Tensor> parts{Floats("x", {1, 1, 2}, {1, 2}), Floats("x", {1, 2, 3}, {3, 4, 5, 6, 7, 8})};
+  auto joined = JoinPadded(parts, 3, {1, 2, 3}, filler);
+  ASSERT_TRUE(joined.ok()) << joined.status().ToString();
+  EXPECT_THAT(joined->shape, ElementsAre(3, 2, 3));
+  EXPECT_THAT(Values(*joined), ElementsAre(1, 2, 9, 9, 9, 9,  //
+                                           3, 4, 5, 6, 7, 8,  //
+                                           3, 4, 5, 6, 7, 8));
+  EXPECT_THAT(JoinPadded(parts, 3, {1, 2, 2}, filler).status().text(),
+              HasSubstr("FP32 [1,2,3] does not fit into FP32 [3,2,2]"));
+  EXPECT_FALSE(JoinPadded(parts, 1, {1, 2, 3}, filler).ok());
+}
+
+TEST(BatchTensors, FillsUpWhatIsEmpty) {
+  const float pad = 9;
+  const std::string filler(reinterpret_cast<const char*>(&pad), sizeof pad);
+  auto joined = JoinPadded(std::vector<Tensor>{Floats("x", {1, 0}, {})}, 1, {1, 2}, filler);
+  ASSERT_TRUE(joined.ok()) << joined.status().ToString();
+  EXPECT_THAT(Values(*joined), ElementsAre(9, 9));
+}
+
+TEST(BatchTensors, CutsTheCornerOff) {
+  const Tensor whole = Floats("y", {2, 2, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12});
+  EXPECT_THAT(Values(Corner(whole, {2, 1, 2})), ElementsAre(1, 2, 7, 8));
+  EXPECT_THAT(Values(Corner(whole, {2, 1, 3})), ElementsAre(1, 2, 3, 7, 8, 9));
+  EXPECT_EQ(Corner(whole, {2, 2, 3}).buffer.data(), whole.buffer.data());
+  const Tensor row = SliceRows(whole, 1, 1);
+  const Tensor first = Corner(row, {1, 1, 3});
+  EXPECT_THAT(Values(first), ElementsAre(7, 8, 9));
+  EXPECT_EQ(first.buffer.data(), row.buffer.data()) << "a view, no copy";
+  EXPECT_THAT(Values(Corner(row, {1, 2, 1})), ElementsAre(7, 10));
+  EXPECT_THAT(Corner(row, {1, 0, 3}).buffer.size(), 0U);
 }
 
 }  // namespace

@@ -33,7 +33,12 @@ class BatchingTest : public testing::Test {
   }
 
   void Load(const std::string& batching) {
-    ASSERT_TRUE(os::MakeDirs(root_ + "/m/1").ok());
+    Status status = LoadStatus(batching);
+    ASSERT_TRUE(status.ok()) << status.ToString();
+    warmed_ = control_.executions();
+  }
+  Status LoadStatus(const std::string& batching) {
+    EXPECT_TRUE(os::MakeDirs(root_ + "/m/1").ok());
     std::ofstream(root_ + "/m/model.yaml") << "parser: pair\nqueue_limit: 8\nbatching: " << batching;
     ManagerOptions options;
     options.root = root_;
@@ -42,9 +47,7 @@ class BatchingTest : public testing::Test {
     manager_ = std::make_unique<ModelManager>(options, engines_, parsers_);
     std::promise<Status> loaded;
     manager_->Load("m", "", true, [&](Status status) { loaded.set_value(std::move(status)); });
-    Status status = loaded.get_future().get();
-    ASSERT_TRUE(status.ok()) << status.ToString();
-    warmed_ = control_.executions();
+    return loaded.get_future().get();
   }
   int Executions() const { return control_.executions() - warmed_; }
 
@@ -64,6 +67,16 @@ class BatchingTest : public testing::Test {
     manager_->Infer(std::move(request), [outcome](auto result) { outcome->set_value(std::move(result)); });
     return outcome->get_future();
   }
+  // A row of so many columns, all of this value.
+  Answer InferColumns(float value, int64_t columns) {
+    InferRequest request;
+    request.model = "m";
+    request.arrival = clock_.Now();
+    request.inputs = {Floats("x", {1, columns}, std::vector<float>(static_cast<size_t>(columns), value))};
+    auto outcome = std::make_shared<std::promise<Result<InferResponse>>>();
+    manager_->Infer(std::move(request), [outcome](auto result) { outcome->set_value(std::move(result)); });
+    return outcome->get_future();
+  }
   // One request is inside the engine; those that come now wait.
   Answer Occupy() {
     control_.Hold();
@@ -79,10 +92,8 @@ class BatchingTest : public testing::Test {
       return {};
     }
     const Tensor& tensor = result->outputs[output];
-    EXPECT_EQ(tensor.shape[0] * 2, static_cast<int64_t>(tensor.buffer.size() / sizeof(float)));
-    std::vector<float> values(tensor.buffer.size() / sizeof(float));
-    std::memcpy(values.data(), tensor.buffer.data(), tensor.buffer.size());
-    return values;
+    EXPECT_EQ(tensor.shape[0] * tensor.shape[1], static_cast<int64_t>(tensor.buffer.size() / sizeof(float)));
+    return serving::Values(tensor);
   }
   static Status StatusOf(Answer& answer) {
     EXPECT_EQ(answer.wait_for(30s), std::future_status::ready);
@@ -256,6 +267,112 @@ TEST_F(BatchingTest, PayloadsAreBatchedToo) {
   control_.Release();
   EXPECT_EQ(answers[0].get()->payload, "1 2");
   EXPECT_EQ(answers[1].get()->payload, "3 4");
+}
+
+// Columns are free; y is cut back, z is not.
+engine::ModelInfo FreeColumns() {
+  engine::ModelInfo info = FakeInfo();
+  info.inputs[0].shape = info.outputs[0].shape = info.outputs[1].shape = {-1, -1};
+  return info;
+}
+
+constexpr const char* kPadded =
+    "{rows_max: 4, padding: [{buckets: [2, 4], inputs: [{name: x, dim: 1, value: 9}], "
+    "outputs: [{name: y, dim: 1}]}]}";
+
+TEST_F(BatchingTest, RequestsOfABucketAreExecutedTogether) {
+  engines_.info = FreeColumns();
+  Load(kPadded);
+  Answer first = Occupy();
+  Answer a = InferColumns(1, 3), b = InferColumns(2, 4), c = InferColumns(3, 1);
+  control_.Release();
+  EXPECT_THAT(Values(first), ElementsAre(100, 100));
+  Result<InferResponse> answer = a.get();
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_EQ(answer->outputs[0].shape, (Shape{1, 3}));
+  EXPECT_THAT(serving::Values(answer->outputs[0]), ElementsAre(1, 1, 1));
+  EXPECT_THAT(serving::Values(answer->outputs[1]), ElementsAre(1, 1, 1, 9)) << "it does not follow";
+  EXPECT_THAT(Values(b), ElementsAre(2, 2, 2, 2));
+  EXPECT_THAT(Values(c), ElementsAre(3));
+  EXPECT_EQ(Executions(), 3) << "the first, those of 4 columns, that of 2";
+  EXPECT_THAT(Metrics(), HasSubstr("snug_padding_bytes_total{model=\"m\",version=\"1\"} 8"));
+}
+
+TEST_F(BatchingTest, ALoneRequestIsPaddedAsInCompany) {
+  engines_.info = FreeColumns();
+  Load(kPadded);
+  Answer lone = InferColumns(1, 3);
+  Result<InferResponse> answer = lone.get();
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_THAT(serving::Values(answer->outputs[0]), ElementsAre(1, 1, 1));
+  EXPECT_THAT(serving::Values(answer->outputs[1]), ElementsAre(1, 1, 1, 9));
+}
+
+TEST_F(BatchingTest, WithoutPaddingOnlyEqualShapesJoin) {
+  engines_.info = FreeColumns();
+  Load("{rows_max: 4}");
+  Answer first = Occupy();
+  Answer a = InferColumns(1, 3), b = InferColumns(2, 4), c = InferColumns(3, 3);
+  control_.Release();
+  EXPECT_THAT(Values(a), ElementsAre(1, 1, 1));
+  EXPECT_THAT(Values(b), ElementsAre(2, 2, 2, 2));
+  EXPECT_THAT(Values(c), ElementsAre(3, 3, 3));
+  EXPECT_EQ(Executions(), 3);
+}
+
+TEST_F(BatchingTest, WhatIsLongerThanTheLargestBucketIsRefused) {
+  engines_.info = FreeColumns();
+  Load(kPadded);
+  Answer refused = InferColumns(1, 5);
+  const Status status = StatusOf(refused);
+  EXPECT_EQ(status.code(), Code::kInvalidArgument);
+  EXPECT_THAT(status.text(), HasSubstr("input \"x\" has 5 at dimension 1; at most 4 is taken"));
+}
+
+TEST_F(BatchingTest, PaddingDoesNotNeedBatches) {
+  engines_.info = FreeColumns();
+  engines_.info.inputs[0].shape[0] = engines_.info.outputs[0].shape[0] = 3;
+  engines_.info.batch_is_free = false;
+  Load(
+      "{mode: off, padding: [{buckets: [4], inputs: [{name: x, dim: 1, value: 9}], outputs: [{name: y, dim: "
+      "1}]}]}");
+  EXPECT_EQ(Executions(), 0);
+  Answer answer = Infer(1, 3);
+  EXPECT_THAT(Values(answer), ElementsAre(1, 1, 2, 2, 3, 3));
+  EXPECT_EQ(manager_->Index()[0].batching, "padded to 4");
+}
+
+TEST_F(BatchingTest, ABadMemberOfABucketDoesNotFailTheOthers) {
+  engines_.info = FreeColumns();
+  Load(kPadded);
+  Answer first = Occupy();
+  Answer a = InferColumns(1, 3), b = InferColumns(2, 4);
+  control_.FailExecutions(3, InvalidArgument("no such word"));
+  control_.Release();
+  EXPECT_FALSE(StatusOf(first).ok());
+  EXPECT_FALSE(StatusOf(a).ok());
+  EXPECT_THAT(Values(b), ElementsAre(2, 2, 2, 2));
+}
+
+TEST_F(BatchingTest, PaddingThatDoesNotFitTheModelIsAnErrorOfTheLoad) {
+  EXPECT_THAT(LoadStatus("{padding: [{buckets: [2], inputs: [{name: x, dim: 1, value: 0}]}]}").text(),
+              HasSubstr("batching.padding: dimension 1 of input x FP32 [-1,2] is not free"));
+}
+
+// Nothing is joined or cut where batches are off: a first dimension may be anything then.
+TEST_F(BatchingTest, PrioritiesWithoutBatchesLeaveRequestsWhole) {
+  engines_.info.inputs[0].shape[0] = 3;
+  engines_.info.batch_is_free = false;
+  Load("{mode: off, priorities: [{}, {}]}");
+  control_.Hold();
+  Answer first = Infer(1, 3);
+  ASSERT_TRUE(control_.WaitForRunning(1));
+  Answer low = Infer(4, 3, {}, 2), high = Infer(7, 3);
+  control_.Release();
+  EXPECT_THAT(Values(first), ElementsAre(1, 1, 2, 2, 3, 3));
+  EXPECT_THAT(Values(low), ElementsAre(4, 4, 5, 5, 6, 6));
+  EXPECT_THAT(Values(high), ElementsAre(7, 7, 8, 8, 9, 9));
+  EXPECT_EQ(Executions(), 3);
 }
 
 TEST_F(BatchingTest, TheStatusTells) {

@@ -109,12 +109,17 @@ void WarmSignatures(const Servable& servable) {
   }
 }
 
-// On the first instance, before its own thread has it.
-BatchPlan MeasuredPlan(const LoadContext& context, const repository::ModelConfig& config,
-                       const std::string& directory, engine::Model& model, engine::Instance& instance) {
-  const engine::ModelInfo& info = model.info();
+// Measured on the first instance, before its own thread has it; with padding, in the middle one of its
+// buckets.
+Result<BatchPlan> MeasuredPlan(const LoadContext& context, const repository::ModelConfig& config,
+                               const std::string& directory, engine::Model& model,
+                               engine::Instance& instance) {
+  engine::ModelInfo info = model.info();
+  SNUG_ASSIGN_OR_RETURN(Padding padding, Padding::Make(config.batching.padding, info));
   const std::vector<int64_t> rows = RowsToTry(config.batching, info);
-  if (rows.empty() || !context.measure_batching) return PlanBatching(config.batching, info, nullptr);
+  if (rows.empty() || !context.measure_batching)
+    return PlanBatching(config.batching, info, nullptr, std::move(padding));
+  if (!padding.empty()) info.inputs = padding.SpecsAt(padding.buckets() / 2);
   const auto likeness = LikenessOf(config, info, directory);
   const bool remembers = context.measured != nullptr && likeness.ok();
   std::optional<BatchMeasure> measure;
@@ -126,14 +131,16 @@ BatchPlan MeasuredPlan(const LoadContext& context, const repository::ModelConfig
     if (remembers) context.measured->Keep(*likeness, *measure);
   }
   model.Trim(/*idle=*/true);  // of its large batches
-  return PlanBatching(config.batching, info, &*measure);
+  return PlanBatching(config.batching, info, &*measure, std::move(padding));
 }
 
 // Batches of sequences are formed otherwise; one that waits in a parse thread could hold up the rest of its
 // own sequence; and equal inputs get other answers.
 Result<SequencePlan> PlanSequences(const Servable::Parts& parts) {
-  if (!parts.config.batching.priorities.empty())
-    return InvalidArgument("model.yaml: `sequence` and batching.priorities cannot be used together");
+  if (!parts.config.batching.priorities.empty() || !parts.config.batching.padding.empty()) {
+    return InvalidArgument("model.yaml: `sequence` and batching.{} cannot be used together",
+                           parts.config.batching.padding.empty() ? "priorities" : "padding");
+  }
   if (parts.parser != nullptr)
     return InvalidArgument("model.yaml: `sequence` and a parser cannot be used together");
   if (parts.config.cache.on)
@@ -161,8 +168,8 @@ Status WarmUp(const LoadContext& context, const std::string& directory, Servable
 // What counts on one answer for each request.
 Status CheckDecoupled(const Servable::Parts& parts) {
   const auto& config = parts.config;
-  const bool batches =
-      config.batching.mode == repository::BatchingConfig::Mode::kOn || !config.batching.priorities.empty();
+  const bool batches = config.batching.mode == repository::BatchingConfig::Mode::kOn ||
+                       !config.batching.priorities.empty() || !config.batching.padding.empty();
   const char* key = config.sequence.on ? "sequence"
                     : batches          ? "batching"
                     : config.cache.on  ? "cache"
@@ -259,7 +266,8 @@ Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context,
   } else if (parts.config.sequence.on) {
     SNUG_ASSIGN_OR_RETURN(parts.sequences, PlanSequences(parts));
   } else {
-    parts.batching = MeasuredPlan(context, parts.config, directory, *parts.model, *parts.instances[0]);
+    SNUG_ASSIGN_OR_RETURN(parts.batching, MeasuredPlan(context, parts.config, directory, *parts.model,
+                                                       *parts.instances[0]));
   }
   auto servable = std::make_shared<Servable>(std::move(parts));
   Status warm = WarmUp(context, directory, *servable, note);

@@ -167,6 +167,11 @@ void ModelManager::WriteMetrics(MetricsText& text) const {
   Each(text, all, "snug_padding_rows_total", "counter",
        "Rows that only filled a batch up to an allowed size.",
        [](const Numbers& n) { return static_cast<double>(n.stats->padding_rows.value()); });
+  Each(text, all, "snug_input_bytes_total", "counter", "Bytes of inputs that the engine was called with.",
+       [](const Numbers& n) { return static_cast<double>(n.stats->input_bytes.value()); });
+  Each(text, all, "snug_padding_bytes_total", "counter",
+       "Bytes of those that only filled requests up to batching.padding's buckets and sizes.",
+       [](const Numbers& n) { return static_cast<double>(n.stats->padding_bytes.value()); });
   Each(text, all, "snug_batches_split_total", "counter",
        "Batches that failed and whose requests were executed one by one.",
        [](const Numbers& n) { return static_cast<double>(n.stats->batches_split.value()); });

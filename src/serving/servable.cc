@@ -199,6 +199,7 @@ Servable::Servable(Parts parts)
       slow_(parts.slow),
       on_wait_(std::move(parts.on_wait)),
       payloads_(static_cast<size_t>(config_.queue_limit)),
+      padding_(std::move(parts.batching.padding)),
       executions_(MakeQueue(parts.batching)),
       counts_batches_(parts.batching.queue),
       batch_rows_(parts.batching.policy.rows_max),
@@ -248,33 +249,38 @@ bool Servable::RunHere(InferJob& job, InferRequest& request, InferCallback& done
 }
 
 Status Servable::Warm(std::string& note) {
-  if (!HasGuessedDims(model_->info().inputs)) return WarmGuessedBytes(note);
+  if (padding_.empty()) return WarmSpecs(model_->info().inputs, note);
+  for (size_t bucket = 0; bucket < padding_.buckets(); ++bucket)
+    SNUG_RETURN_IF_ERROR(WarmSpecs(padding_.SpecsAt(bucket), note));
+  return {};
+}
+
+Status Servable::WarmSpecs(std::span<const TensorSpec> specs, std::string& note) {
+  if (!HasGuessedDims(specs)) return WarmGuessedBytes(specs, note);
   Status first;
   for (int64_t free_dim : kWarmupFreeDims) {
-    Status status = WarmOnce(free_dim);
+    Status status = WarmOnce(specs, free_dim);
     // A crash or a full memory is no wrong guess.
     if (status.ok() || status.code() == Code::kUnavailable || status.code() == Code::kResourceExhausted)
       return status;
     if (first.ok()) first = status;
   }
-  note =
-      fmt::format("not warmed up: zeros for {} gave {}", SpecsText(model_->info().inputs), first.ToString());
+  note = fmt::format("not warmed up: zeros for {} gave {}", SpecsText(specs), first.ToString());
   return {};
 }
 
 // Empty strings are a guess too: a model that parses its strings may refuse them.
-Status Servable::WarmGuessedBytes(std::string& note) {
-  Status status = WarmOnce(1);
-  const bool has_bytes = std::any_of(model_->info().inputs.begin(), model_->info().inputs.end(),
+Status Servable::WarmGuessedBytes(std::span<const TensorSpec> specs, std::string& note) {
+  Status status = WarmOnce(specs, 1);
+  const bool has_bytes = std::any_of(specs.begin(), specs.end(),
                                      [](const TensorSpec& spec) { return spec.dtype == DType::kBytes; });
   if (status.code() != Code::kInvalidArgument || !has_bytes) return status;
-  note = fmt::format("not warmed up: empty strings for {} gave {}", SpecsText(model_->info().inputs),
-                     status.ToString());
+  note = fmt::format("not warmed up: empty strings for {} gave {}", SpecsText(specs), status.ToString());
   return {};
 }
 
-Status Servable::WarmOnce(int64_t free_dim) {
-  SNUG_ASSIGN_OR_RETURN(const std::vector<Tensor> inputs, ZeroInputs(model_->info().inputs, free_dim));
+Status Servable::WarmOnce(std::span<const TensorSpec> specs, int64_t free_dim) {
+  SNUG_ASSIGN_OR_RETURN(const std::vector<Tensor> inputs, ZeroInputs(specs, free_dim));
   return ExecuteOnEach(inputs);
 }
 
@@ -344,6 +350,10 @@ Result<Servable*> Servable::ForSignature(const std::string& signature) {
                             signature, name_, version_, known);
 }
 
+Status Servable::CheckLengths(std::span<const Tensor> inputs) const {
+  return padding_.empty() ? Status() : padding_.LengthsOf(inputs).status();
+}
+
 bool Servable::Infer(InferRequest& request, InferCallback& done) {
   auto callee = ForSignature(request.signature);
   if (callee.ok() && *callee != this) return (*callee)->Infer(request, done);
@@ -353,6 +363,7 @@ bool Servable::Infer(InferRequest& request, InferCallback& done) {
     return true;
   }
   Status status = ArrangeInputs(info_.inputs, request.inputs);
+  if (status.ok()) status = CheckLengths(request.inputs);
   auto wanted =
       status.ok() ? WantedOutputs(info_.outputs, request.outputs) : Result<std::vector<uint8_t>>(status);
   if (wanted.ok() && info_.decoupled) {
@@ -416,6 +427,7 @@ Result<std::vector<Tensor>> Servable::ExecuteOnce(engine::Instance& instance,
   if (!was_used_.load(std::memory_order_relaxed)) was_used_.store(true, std::memory_order_relaxed);
   CountExecution(instance, took, ThreadCpuTime() - cpu_before);
   const bool has_rows = info_.batch_is_free && !inputs.empty() && !inputs[0].shape.empty();
+  for (const TensorView& input : inputs) stats_->input_bytes.Add(input.bytes);
   stats_->batch_times.Observe(has_rows ? static_cast<uint64_t>(inputs[0].shape[0]) : 1, Nanoseconds(took));
   typical_compute_ns_.store(StepTowards(typical_compute_ns_.load(std::memory_order_relaxed), took),
                             std::memory_order_relaxed);
@@ -516,6 +528,7 @@ Result<PredictResponse> Servable::ParseAndExecute(const PredictRequest& request,
 
 Result<std::vector<Tensor>> Servable::ExecuteOnInstance(const std::vector<Tensor>& inputs, Job& parent,
                                                         TimePoint parse_begun) {
+  SNUG_RETURN_IF_ERROR(CheckLengths(inputs));
   auto job = std::make_unique<ExecuteJob>(*this, inputs, parent);
   // So that its waiting counts from the first queue, less the parsing between.
   job->queued = clock_.Now() - (parse_begun - parent.queued);

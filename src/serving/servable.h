@@ -81,8 +81,9 @@ class Servable {
   explicit Servable(Parts parts);
   ~Servable();  // Stop()
 
-  // Executes zeros once on each instance, on its thread. Call before the first request. The error says what
-  // failed; `note` gets a text when no guess of the free dimensions was right, which is no error.
+  // Executes zeros once on each instance, on its thread; with padding, once of each bucket. Call before the
+  // first request. The error says what failed; `note` gets a text when no guess of the free dimensions was
+  // right, which is no error.
   Status Warm(std::string& note);
 
   // Executes the requests on each instance, as often as model.yaml says. Call before the first client's
@@ -143,6 +144,8 @@ class Servable {
 
   template <typename ConcreteJob, typename Request, typename Done>
   bool Admit(JobQueue& queue, std::unique_ptr<ConcreteJob> job, Request& request, Done& done);
+  // Of a model with padding.
+  Status CheckLengths(std::span<const Tensor> inputs) const;
   // Executes the job here and now when the model is quick and an instance is free; else touches nothing.
   bool RunHere(InferJob& job, InferRequest& request, InferCallback& done);
   using InferFlights = SingleFlight<InferRequest, InferResponse>;
@@ -188,9 +191,11 @@ class Servable {
   Result<PredictResponse> ParseAndExecute(const PredictRequest& request, Job& job, Stages& stages);
   Result<std::vector<Tensor>> ExecuteOnInstance(const std::vector<Tensor>& inputs, Job& parent,
                                                 TimePoint parse_begun);
-  Status WarmGuessedBytes(std::string& note);
-  Status WarmOnce(int64_t free_dim);
+  Status WarmSpecs(std::span<const TensorSpec> specs, std::string& note);
+  Status WarmGuessedBytes(std::span<const TensorSpec> specs, std::string& note);
+  Status WarmOnce(std::span<const TensorSpec> specs, int64_t free_dim);
   Status WarmWith(const WarmupRequest& request);
+  Status ExecutePadded(const std::vector<Tensor>& inputs);
   // Once on each instance, on its thread.
   Status ExecuteOnEach(const std::vector<Tensor>& inputs);
   uint64_t Items(const std::vector<Tensor>& inputs) const;
@@ -216,9 +221,10 @@ class Servable {
   InferFlights infer_flights_;                  // only with the cache, as what follows
   PredictFlights predict_flights_;
   const Clock& clock_;
-  SlowRequests* const slow_;                    // may be null
-  const std::function<void()> on_wait_;         // see Parts
-  WorkQueue payloads_;                          // to be parsed
+  SlowRequests* const slow_;             // may be null
+  const std::function<void()> on_wait_;  // see Parts
+  WorkQueue payloads_;                   // to be parsed
+  const Padding padding_;
   const std::unique_ptr<JobQueue> executions_;  // for the instances
   const bool counts_batches_;
   const int64_t batch_rows_;

@@ -18,7 +18,14 @@ std::vector<Tensor> InputsOf(const MemberPart& part) {
   return slices;
 }
 
-Result<std::vector<Tensor>> JoinInputs(const std::vector<MemberPart>& parts, int64_t size) {
+uint64_t BytesOf(const std::vector<Tensor>& tensors) {
+  uint64_t bytes = 0;
+  for (const Tensor& tensor : tensors) bytes += tensor.buffer.size();
+  return bytes;
+}
+
+Result<std::vector<Tensor>> JoinInputs(const std::vector<MemberPart>& parts, int64_t size,
+                                       const Padding& padding) {
   std::vector<std::vector<Tensor>> by_input(parts[0].member->request().inputs().size());
   for (const MemberPart& part : parts) {
     std::vector<Tensor> inputs = InputsOf(part);
@@ -26,8 +33,15 @@ Result<std::vector<Tensor>> JoinInputs(const std::vector<MemberPart>& parts, int
     for (size_t i = 0; i < inputs.size(); ++i) by_input[i].push_back(std::move(inputs[i]));
   }
   std::vector<Tensor> joined;
-  for (const auto& pieces : by_input) {
-    SNUG_ASSIGN_OR_RETURN(joined.emplace_back(), JoinRows(pieces, size));
+  for (size_t i = 0; i < by_input.size(); ++i) {
+    const std::vector<Tensor>& pieces = by_input[i];
+    const bool is_padded = !padding.empty() && !padding.Filler(i).empty();
+    const Lengths& lengths = parts[0].member->lengths();
+    SNUG_ASSIGN_OR_RETURN(
+        joined.emplace_back(),
+        is_padded
+            ? JoinPadded(pieces, size, padding.InputShape(i, pieces[0].shape, lengths), padding.Filler(i))
+            : JoinRows(pieces, size));
   }
   return joined;
 }
@@ -43,16 +57,21 @@ std::vector<uint8_t> WantedByAny(const std::vector<MemberPart>& parts) {
   return wanted;
 }
 
-// Of the batch's outputs (those of `computed`), the rows and outputs of one part.
-std::vector<Tensor> OutputsOf(const MemberPart& part, int64_t row, const std::vector<Tensor>& outputs,
-                              const std::vector<uint8_t>& computed) {
+// Of the batch's outputs (those of `computed`), what is one part's: its outputs, its rows (from `row` on,
+// of `size`) and its lengths.
+std::vector<Tensor> OutputsOf(const MemberPart& part, int64_t row, int64_t size,
+                              const std::vector<Tensor>& outputs, const std::vector<uint8_t>& computed,
+                              const Padding& padding) {
   const auto& wanted = part.member->request().wanted();
+  const bool is_all = part.rows == size;
   std::vector<Tensor> own;
   for (size_t spec = 0, i = 0; i < outputs.size(); ++spec) {
     if (spec < computed.size() && computed[spec] == 0) continue;
     const Tensor& output = outputs[i++];
     if (!wanted.empty() && wanted[spec] == 0) continue;
-    own.push_back(SliceRows(output, row, part.rows));
+    own.push_back(is_all ? output : SliceRows(output, row, part.rows));
+    if (padding.empty()) continue;
+    own.back() = Corner(own.back(), padding.OutputShape(spec, own.back().shape, part.member->lengths()));
   }
   return own;
 }
@@ -62,6 +81,15 @@ Status CheckRows(const std::vector<Tensor>& outputs, int64_t rows) {
     if (!output.shape.empty() && output.shape[0] == rows) continue;
     return Internal("output \"{}\" of a batch of {} rows has the shape {}; set batching: off in model.yaml",
                     output.name, rows, ShapeText(output.shape));
+  }
+  return {};
+}
+
+Status CheckPadded(const std::vector<Tensor>& outputs, const std::vector<uint8_t>& computed,
+                   const Padding& padding, const Lengths& lengths) {
+  for (size_t spec = 0, i = 0; i < outputs.size(); ++spec) {
+    if (spec < computed.size() && computed[spec] == 0) continue;
+    SNUG_RETURN_IF_ERROR(padding.CheckOutput(spec, outputs[i++], lengths));
   }
   return {};
 }
@@ -103,31 +131,42 @@ class Servable::BatchJob : public Job {
     });
   }
 
+  // The outputs of all `size` rows, of padded lengths.
   Result<std::vector<Tensor>> Execute(engine::Instance& instance, const std::vector<MemberPart>& parts,
                                       int64_t size, const std::vector<uint8_t>& wanted) {
-    int64_t rows = 0;
-    for (const MemberPart& part : parts) rows += part.rows;
-    servable_.stats_->batch_rows.Observe(static_cast<uint64_t>(rows));
-    servable_.stats_->padding_rows.Add(static_cast<uint64_t>(size - rows));
-    servable_.stats_->inferences.Add(static_cast<uint64_t>(rows));
-    if (parts.size() == 1 && parts[0].rows == size) {
-      return servable_.ExecuteWithRetry(instance, InputsOf(parts[0]), wanted, *this);
-    }
-    SNUG_ASSIGN_OR_RETURN(const std::vector<Tensor> inputs, JoinInputs(parts, size));
+    const Padding& padding = servable_.padding_;
+    const Lengths& lengths = parts[0].member->lengths();
+    const bool is_alone = parts.size() == 1 && parts[0].rows == size;
+    SNUG_ASSIGN_OR_RETURN(
+        const std::vector<Tensor> inputs,
+        is_alone ? PadInputs(InputsOf(parts[0]), padding, lengths) : JoinInputs(parts, size, padding));
+    Count(parts, size, inputs);
     SNUG_ASSIGN_OR_RETURN(std::vector<Tensor> outputs,
                           servable_.ExecuteWithRetry(instance, inputs, wanted, *this));
-    SNUG_RETURN_IF_ERROR(CheckRows(outputs, size));
+    if (!is_alone) SNUG_RETURN_IF_ERROR(CheckRows(outputs, size));
+    if (!padding.empty()) SNUG_RETURN_IF_ERROR(CheckPadded(outputs, wanted, padding, lengths));
     return outputs;
   }
 
-  void Scatter(std::vector<Tensor>& outputs, const std::vector<uint8_t>& computed) {
-    if (work_.parts.size() == 1 && work_.parts[0].rows == work_.size) {
-      const MemberPart& part = work_.parts[0];
-      return part.member->Give(part.row_begin, part.rows, std::move(outputs));
-    }
+  void Count(const std::vector<MemberPart>& parts, int64_t size, const std::vector<Tensor>& inputs) {
+    VersionStats& stats = *servable_.stats_;
+    int64_t rows = 0;
+    for (const MemberPart& part : parts) rows += part.rows;
+    stats.padding_rows.Add(static_cast<uint64_t>(size - rows));
+    const uint64_t items = servable_.Items(inputs) - static_cast<uint64_t>(size - rows);
+    stats.batch_rows.Observe(items);
+    stats.inferences.Add(items);
+    if (servable_.padding_.empty()) return;
+    uint64_t own_bytes = 0;
+    for (const MemberPart& part : parts) own_bytes += BytesOf(InputsOf(part));
+    stats.padding_bytes.Add(BytesOf(inputs) - own_bytes);
+  }
+
+  void Scatter(const std::vector<Tensor>& outputs, const std::vector<uint8_t>& computed) {
     int64_t row = 0;
     for (const MemberPart& part : work_.parts) {
-      part.member->Give(part.row_begin, part.rows, OutputsOf(part, row, outputs, computed));
+      part.member->Give(part.row_begin, part.rows,
+                        OutputsOf(part, row, work_.size, outputs, computed, servable_.padding_));
       row += part.rows;
     }
   }
@@ -138,8 +177,10 @@ class Servable::BatchJob : public Job {
     servable_.stats_->batches_split.Add();
     for (const MemberPart& part : work_.parts) {
       Status wanted = StillWanted(part.member->job(), servable_.clock_.Now());
-      auto outputs = wanted.ok() ? Execute(instance, {part}, part.rows, part.member->request().wanted())
-                                 : Result<std::vector<Tensor>>(wanted);
+      const std::vector<uint8_t>& computed = part.member->request().wanted();
+      auto outputs =
+          wanted.ok() ? Execute(instance, {part}, part.rows, computed) : Result<std::vector<Tensor>>(wanted);
+      if (outputs.ok()) outputs = OutputsOf(part, 0, part.rows, *outputs, computed, servable_.padding_);
       part.member->Give(part.row_begin, part.rows, std::move(outputs));
     }
   }
@@ -152,9 +193,9 @@ std::unique_ptr<JobQueue> Servable::MakeQueue(const BatchPlan& plan) {
   const auto limit = static_cast<size_t>(config_.queue_limit);
   if (sequences_) return MakeSequenceQueue();
   if (!plan.queue) return std::make_unique<WorkQueue>(limit);
-  return std::make_unique<BatchQueue>(limit, plan.policy, plan.default_level, clock_, [this](BatchWork work) {
-    return std::make_unique<BatchJob>(*this, std::move(work));
-  });
+  return std::make_unique<BatchQueue>(
+      limit, plan.policy, plan.default_level, padding_, clock_,
+      [this](BatchWork work) { return std::make_unique<BatchJob>(*this, std::move(work)); });
 }
 
 }  // namespace snug::serving

@@ -86,6 +86,8 @@ struct VersionStats {
   BatchTimes batch_times;
   RowsHistogram batch_rows;  // only of a model that is batched, without padding
   Counter padding_rows;
+  Counter input_bytes;    // that the engine was called with
+  Counter padding_bytes;  // of those, what only filled them up; of a model with `padding`
   Counter batches_split;  // that failed as a whole, and were executed one by one
   Counter limited;        // refused by model.yaml's limits
   Counter cache_hits, cache_misses;

@@ -249,4 +249,10 @@ inline Tensor Floats(const std::string& name, const Shape& shape, const std::vec
   return {name, DType::kFp32, shape, std::move(buffer)};
 }
 
+inline std::vector<float> Values(const Tensor& tensor) {
+  std::vector<float> values(tensor.buffer.size() / sizeof(float));
+  if (!values.empty()) std::memcpy(values.data(), tensor.buffer.data(), tensor.buffer.size());
+  return values;
+}
+
 }  // namespace snug::serving
