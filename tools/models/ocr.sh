@@ -25,7 +25,7 @@ onnx_to_tensorflow() {
 # Each form of the model is a folder that can be deployed as it is: the parser looks for the dictionary beside the model.
 add_dictionaries() {
   local form
-  for form in ir ir_batch onnx saved_model saved_model_raw; do
+  for form in ir ir_batch ir_widths onnx saved_model saved_model_raw; do
     cmp -s "$out/dict.txt" "$out/$form/dict.txt" || cp "$out/dict.txt" "$out/$form/dict.txt"
   done
 }
@@ -41,6 +41,9 @@ main() {
   step ocr-precise "OCR: marking the layers that stay in f32 under bf16" "$here/ocr_precise.py" -- \
     "$python" "$here/ocr_precise.py" "$out/ir/model.xml" "$out/ir_batch/model.xml"
   precise=$chain chain=$onnx
+  step ocr-widths "OCR: OpenVINO IR of any width" "$here/ocr_widths.py" -- \
+    "$python" "$here/ocr_widths.py" "$work/renamed.onnx" "$out/ir_widths"
+  chain=$onnx
   step ocr-tensorflow "OCR: ONNX to SavedModel (a minute)" -- onnx_to_tensorflow
   step ocr-depthwise "OCR: grouped convolutions to depthwise ones" "$here/ocr_depthwise.py" -- \
     "$python" "$here/ocr_depthwise.py" "$work/onnx2tf" "$out"

@@ -60,9 +60,10 @@ snug_code Parse(snug_parser* parser, const snug_payload* payload, const snug_inp
     SNUG_ASSIGN_OR_RETURN(bool chars, WantsChars(*parser, *payload));
     const std::span file(static_cast<const uint8_t*>(payload->data), payload->bytes);
     SNUG_ASSIGN_OR_RETURN(snug::ocr::Image image, snug::ocr::DecodeImage(file));
-    float* input = AllocateInput(*sink, parser->recogniser.InputShape());
+    const snug::ocr::Target target = parser->recogniser.TargetOf(image);
+    float* input = AllocateInput(*sink, snug::ocr::Recogniser::InputShape(target));
     if (input == nullptr) return snug::InvalidArgument("the host refused the input");
-    snug::ocr::ResizeNormalize(image, parser->recogniser.target(), input);
+    snug::ocr::ResizeNormalize(image, target, input);
     *request = new snug_request{{image.width, image.height, chars}};
     return {};
   });

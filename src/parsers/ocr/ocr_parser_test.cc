@@ -95,6 +95,26 @@ TEST_F(OcrParserTest, ServesNhwcAndFlatOutputs) {
   EXPECT_EQ(json::parse((*parsed)->Format(outputs)->data)["text"], "a€");
 }
 
+TEST_F(OcrParserTest, AFreeWidthMayBeTheLinesOwn) {
+  request_.options_json = R"({"own_width":true})";
+  EXPECT_THAT(MakeStatus().text(),
+              HasSubstr("\"own_width\": input \"x\" is [1,3,48,320], its width is not free"));
+  request_.inputs[0].shape = {-1, 3, 48, -1};
+  auto parser = Make();
+  ASSERT_TRUE(parser.ok()) << parser.status().ToString();
+  const Image image = TestImage(145, 28);
+  auto parsed = (*parser)->Parse({"", AsString(WritePng(image))});
+  ASSERT_TRUE(parsed.ok()) << parsed.status().ToString();
+  const Tensor& x = (*parsed)->inputs()[0];
+  EXPECT_EQ(x.shape, (Shape{1, 3, 48, 249}));
+  std::vector<float> expected(3 * 48 * 249);
+  ResizeNormalize(image, {48, 249, Layout::kNchw}, expected.data());
+  EXPECT_EQ(std::memcmp(x.buffer.data(), expected.data(), x.buffer.size()), 0);
+  auto wide = (*parser)->Parse({"", AsString(WritePng(TestImage(1000, 28)))});
+  ASSERT_TRUE(wide.ok()) << wide.status().ToString();
+  EXPECT_EQ((*wide)->inputs()[0].shape, (Shape{1, 3, 48, 320}));
+}
+
 TEST_F(OcrParserTest, BadPayloadsAreTheClientsFault) {
   auto parser = Make();
   ASSERT_TRUE(parser.ok());

@@ -20,6 +20,12 @@ Status ReadSide(const std::string& key, const json& value, int& side) {
   return {};
 }
 
+Status ReadTruth(const std::string& key, const json& value, bool& truth) {
+  if (!value.is_boolean()) return WrongType(key, "true or false", value);
+  truth = value.get<bool>();
+  return {};
+}
+
 Status ReadOption(const std::string& key, const json& value, Options& options) {
   if (key == "dictionary") {
     if (!value.is_string() || value.get_ref<const std::string&>().empty())
@@ -27,15 +33,13 @@ Status ReadOption(const std::string& key, const json& value, Options& options) {
     options.dictionary = value.get<std::string>();
     return {};
   }
-  if (key == "chars") {
-    if (!value.is_boolean()) return WrongType(key, "true or false", value);
-    options.chars = value.get<bool>();
-    return {};
-  }
+  if (key == "chars") return ReadTruth(key, value, options.chars);
+  if (key == "own_width") return ReadTruth(key, value, options.own_width);
   if (key == "height") return ReadSide(key, value, options.height);
   if (key == "width") return ReadSide(key, value, options.width);
-  return InvalidArgument("unknown parser option \"{}\"; known ones: dictionary, chars, height, width",
-                         key.substr(0, 40));
+  return InvalidArgument(
+      "unknown parser option \"{}\"; known ones: dictionary, chars, height, width, own_width",
+      key.substr(0, 40));
 }
 
 int SideOf(int64_t dimension, int otherwise) {
@@ -80,6 +84,10 @@ Result<Target> TargetOf(const TensorSpec& input, const Options& options) {
       "most {}; "
       "input \"{}\" is {} {}",
       kTargetSideMax, input.name, DTypeName(input.dtype), ShapeText(shape));
+}
+
+bool HasFreeWidth(const TensorSpec& input, const Target& target) {
+  return input.shape[target.layout == Layout::kNchw ? 3 : 2] == -1;
 }
 
 Status CheckOutputSpec(const TensorSpec& output, size_t classes) {

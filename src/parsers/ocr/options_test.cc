@@ -13,12 +13,14 @@ TEST(Options, DefaultsAndEveryKey) {
   ASSERT_TRUE(none.ok());
   EXPECT_EQ(none->dictionary, "dict.txt");
   EXPECT_FALSE(none->chars);
-  auto all = ParseOptions(R"({"dictionary":"d/x.txt","chars":true,"height":32,"width":640})");
+  auto all =
+      ParseOptions(R"({"dictionary":"d/x.txt","chars":true,"height":32,"width":640,"own_width":true})");
   ASSERT_TRUE(all.ok()) << all.status().ToString();
   EXPECT_EQ(all->dictionary, "d/x.txt");
   EXPECT_TRUE(all->chars);
   EXPECT_EQ(all->height, 32);
   EXPECT_EQ(all->width, 640);
+  EXPECT_TRUE(all->own_width);
 }
 
 TEST(Options, SaysWhatIsWrong) {

@@ -32,15 +32,25 @@ Result<Recogniser> Recogniser::Create(const std::string& directory, std::string_
         outputs.size());
   }
   SNUG_ASSIGN_OR_RETURN(Options options, ParseOptions(options_json));
-  SNUG_ASSIGN_OR_RETURN(Target target, TargetOf(inputs[0], options));
+  SNUG_ASSIGN_OR_RETURN(Target target, ocr::TargetOf(inputs[0], options));
+  if (options.own_width && !HasFreeWidth(inputs[0], target)) {
+    return FailedPrecondition("parser option \"own_width\": input \"{}\" is {}, its width is not free",
+                              inputs[0].name, ShapeText(inputs[0].shape));
+  }
   SNUG_ASSIGN_OR_RETURN(Alphabet alphabet, ReadAlphabet(directory, options.dictionary));
   SNUG_RETURN_IF_ERROR(CheckOutputSpec(outputs[0], alphabet.classes()));
   return Recogniser(std::move(options), target, std::move(alphabet));
 }
 
-Shape Recogniser::InputShape() const {
-  if (target_.layout == Layout::kNchw) return {1, kChannels, target_.height, target_.width};
-  return {1, target_.height, target_.width, kChannels};
+Target Recogniser::TargetOf(const Image& image) const {
+  Target target = target_;
+  if (options_.own_width) target.width = FilledWidth(image, target);
+  return target;
+}
+
+Shape Recogniser::InputShape(const Target& target) {
+  if (target.layout == Layout::kNchw) return {1, kChannels, target.height, target.width};
+  return {1, target.height, target.width, kChannels};
 }
 
 Result<std::string> Recogniser::Answer(const Request& request, const float* output,

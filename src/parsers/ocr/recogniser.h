@@ -28,10 +28,11 @@ class Recogniser {
   static Result<Recogniser> Create(const std::string& directory, std::string_view options_json,
                                    std::span<const TensorSpec> inputs, std::span<const TensorSpec> outputs);
 
-  const Target& target() const { return target_; }
+  // The size of the tensor that an image becomes.
+  Target TargetOf(const Image& image) const;
   bool chars() const { return options_.chars; }
   // The shape of the tensor that ResizeNormalize fills.
-  Shape InputShape() const;
+  static Shape InputShape(const Target& target);
   // JSON: {"text", "score", "width", "height"} and, when asked for, "chars": [{"char", "score", "step"}].
   // `output`: [steps, classes] or [1, steps, classes].
   Result<std::string> Answer(const Request& request, const float* output, const Shape& shape) const;
