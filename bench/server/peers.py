@@ -20,7 +20,7 @@ from comparison.loads import Driver
 from comparison.rows import machine, print_rows, print_table, write_json
 from model_server import ROOT
 
-GROUPS = ("speed", "batching", "memory", "crash", "bad_input", "life", "quota")
+GROUPS = ("speed", "batching", "memory", "crash", "bad_input", "life", "quota", "fairness")
 
 
 def main():

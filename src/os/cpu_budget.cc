@@ -81,7 +81,8 @@ std::optional<double> CpuQuotaAt(const std::string& root) {
 
 CpuBudget ReadCpuBudgetAt(const std::string& root, int host_cpus, uint64_t host_memory_bytes) {
   CpuBudget budget;
-  budget.cores = std::max(1, host_cpus);
+  budget.cpus = std::max(1, host_cpus);
+  budget.cores = budget.cpus;
   budget.source = fmt::format("{} CPUs", host_cpus);
   if (auto quota = CpuQuotaAt(root); quota && *quota < budget.cores) {
     budget.cores = *quota;

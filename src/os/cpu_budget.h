@@ -9,6 +9,7 @@ namespace snug::os {
 
 struct CpuBudget {
   double cores = 1;           // min(quota, cpuset, affinity), e.g. 1.5
+  int cpus = 1;               // that it may run on, whatever the quota
   int threads = 1;            // what to size pools with: ceil(cores), at least 1
   uint64_t memory_bytes = 0;  // the cgroup's memory.max or the machine's memory
   std::string source;         // for people: "cgroup quota 1.50 of 8 CPUs"

@@ -31,6 +31,7 @@ TEST_F(CpuBudgetTest, V2Quota) {
   CpuBudget budget = Read();
   EXPECT_DOUBLE_EQ(budget.cores, 1.5);
   EXPECT_EQ(budget.threads, 2);
+  EXPECT_EQ(budget.cpus, 8);
   EXPECT_EQ(budget.memory_bytes, kGiB);
   EXPECT_EQ(budget.source, "cgroup quota 1.50 of 8 CPUs");
 }

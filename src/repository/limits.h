@@ -25,6 +25,7 @@ inline constexpr size_t kInlineDepthMax = 8;    // of their paths
 
 inline constexpr int kThreadsMax = 256;
 inline constexpr int kInstancesMax = 64;
+inline constexpr int kComputeWeightMax = 100;
 inline constexpr int kQueueLimitMax = 65536;
 inline constexpr int kBatchRowsMax = 4096;
 inline constexpr size_t kBatchSizesMax = 32;

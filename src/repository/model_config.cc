@@ -49,6 +49,7 @@ std::vector<Field> Keys(const Origin& o, ModelConfig& c) {
       IntField(o, "", "threads", kThreadsMax, c.threads),
       IntField(o, "", "instances", kInstancesMax, c.instances),
       IntField(o, "", "execution_timeout_s", kExecutionTimeoutSecondsMax, c.execution_timeout_s),
+      IntField(o, "", "compute_weight", kComputeWeightMax, c.compute_weight),
       IntField(o, "", "queue_limit", kQueueLimitMax, c.queue_limit),
       {"versions", [&](const N& n) { return Store(ReadVersionPolicy(o, n), c.versions); }},
       {"swap", [&](const N& n) { return Store(ReadSwap(o, n), c.swap); }},
@@ -95,7 +96,7 @@ Status CheckOneDocument(const Origin& origin, const std::string& text) {
 // What only a model with an engine of its own may say; a pipeline's steps each have theirs.
 Status FinishPipeline(const Origin& origin, const YAML::Node& document, ModelConfig& config) {
   for (const char* key : {"engine", "engine_options", "isolation", "threads", "execution_timeout_s",
-                          "batching", "sequence", "warmup"}) {
+                          "compute_weight", "batching", "sequence", "warmup"}) {
     if (const YAML::Node node = document[key]) {
       return origin.At(node.Mark(), "{}: a pipeline has no engine of its own; say it of a step's model", key);
     }

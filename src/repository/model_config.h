@@ -178,6 +178,7 @@ struct ModelConfig {
   int threads = 1;                         // per instance
   int instances = 1;
   int execution_timeout_s = 300;  // after which a process of its own is taken for hung and killed
+  int compute_weight = 1;         // of its compute time where models want more than there is
   int queue_limit = 256;          // requests waiting for an instance before RESOURCE_EXHAUSTED
   VersionPolicy versions;
   Swap swap = Swap::kAvailable;

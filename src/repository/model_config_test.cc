@@ -155,6 +155,7 @@ TEST(ModelConfig, SaysWhatIsWrongAndWhere) {
       {"threads: 99999999999999999999", "got 99999999999999999999"},
       {"instances: 65", "instances: expected a whole number from 1 to 64"},
       {"execution_timeout_s: 0", "execution_timeout_s: expected a whole number from 1 to 86400"},
+      {"compute_weight: 0", "compute_weight: expected a whole number from 1 to 100"},
       {"queue_limit: 65537", "queue_limit: expected a whole number from 1 to 65536"},
       {"engine: ../evil", "engine: expected a name of"},
       {"engine: {a: b}", "engine: expected a name of"},

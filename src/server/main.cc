@@ -27,6 +27,7 @@
 #include "server/tfs_rest.h"
 #include "server/tfs_warmup.h"
 #include "server/warmup_files.h"
+#include "serving/compute_gate.h"
 #include "serving/low_priority.h"
 #include "serving/repository_watch.h"
 
@@ -48,6 +49,7 @@ struct Threads {
   int all = 1;   // what engines may keep busy together
   int io = 1;    // of each protocol
   int load = 1;  // models loaded at a time
+  int lend = 0;  // see serving::ComputeShares
 };
 
 Threads SplitThreads(const ServerOptions& options, const os::CpuBudget& budget) {
@@ -55,6 +57,8 @@ Threads SplitThreads(const ServerOptions& options, const os::CpuBudget& budget) 
   threads.all = options.threads > 0 ? options.threads : budget.threads;
   threads.io = std::clamp(threads.all / 4, 1, kIoThreadsMax);
   threads.load = options.load_threads > 0 ? options.load_threads : std::max(1, threads.all / 2);
+  // A CPU that the kernel shares out for a while costs nothing; a quota that is overdrawn stops all.
+  threads.lend = threads.all >= budget.cpus ? 1 : 0;
   return threads;
 }
 
@@ -223,7 +227,9 @@ int Serve(const ServerOptions& options, const TfsOptions* tfs) {
     return Fail(NotFound("--models {}: no such directory", options.models));
   auto engines = MakeEngines(options, threads);
   auto parsers = parsers::ParserHost::Create(PluginDirs(options));
+  serving::ComputeGate gate(threads.all, threads.lend, SystemClock());
   serving::ManagerOptions manager;
+  manager.gate = &gate;
   manager.root = options.models;
   manager.cache_dir = options.cache_dir;
   manager.inline_dir = TemporaryDir();

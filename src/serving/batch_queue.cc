@@ -89,6 +89,7 @@ bool BatchQueue::AddToBatcher(std::unique_ptr<Job>& job) {
   const BatchShape shape = ShapeOf(request.inputs(), lengths);
   BatchRequest entry{++ids_, job->queued, job->deadline, LevelOf(request), shape.signature, shape.rows};
   if (!batcher_.Add(entry)) return false;
+  wake_ = TimePoint::min();
   members_[entry.id] = std::make_shared<BatchMember>(std::move(job), shape.rows, std::move(lengths));
   return true;
 }
@@ -182,35 +183,41 @@ void BatchQueue::Fail(const std::vector<Failed>& failed, TimePoint now) const {
   }
 }
 
-void BatchQueue::WaitForWork(std::unique_lock<std::mutex>& lock, TimePoint wake) {
-  if (wake == TimePoint::max()) {
-    ready_.wait(lock);
-  } else {
-    ready_.wait_for(lock, std::max(wake - clock_.Now(), Duration::zero()));
-  }
+bool BatchQueue::HasWork() const {
+  return !alone_.empty() || lone_ != nullptr || (!batcher_.empty() && clock_.Now() >= wake_);
 }
 
-std::unique_ptr<Job> BatchQueue::Pop(size_t) {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    if (!alone_.empty()) return TakeAlone();
-    if (lone_ != nullptr) return std::move(lone_);
-    const TimePoint now = clock_.Now();
-    Decision decision = batcher_.Take(now);
-    if (!decision.parts.empty() || !decision.expired.empty()) {
-      const std::vector<Failed> failed = TakeOut(decision.expired);
-      BatchWork work = Collect(decision);
-      lock.unlock();
-      Fail(failed, now);
-      if (!work.parts.empty()) return make_job_(std::move(work));
-      lock.lock();
-      continue;
-    }
-    if (closed_ && batcher_.empty()) return nullptr;
-    ++idle_workers_;
-    WaitForWork(lock, decision.wake);
-    --idle_workers_;
+void BatchQueue::WaitForWork(std::unique_lock<std::mutex>& lock) {
+  ++idle_workers_;
+  if (batcher_.empty() || wake_ == TimePoint::max()) {
+    ready_.wait(lock);
+  } else {
+    ready_.wait_for(lock, std::max(wake_ - clock_.Now(), Duration::zero()));
   }
+  --idle_workers_;
+}
+
+bool BatchQueue::Await(size_t) {
+  std::unique_lock lock(mutex_);
+  while (!HasWork()) {
+    if (closed_ && batcher_.empty()) return false;
+    WaitForWork(lock);
+  }
+  return true;
+}
+
+std::unique_ptr<Job> BatchQueue::TryPop(size_t) {
+  std::unique_lock lock(mutex_);
+  if (!alone_.empty()) return TakeAlone();
+  if (lone_ != nullptr) return std::move(lone_);
+  const TimePoint now = clock_.Now();
+  const Decision decision = batcher_.Take(now);
+  wake_ = decision.parts.empty() ? decision.wake : TimePoint::min();
+  const std::vector<Failed> failed = TakeOut(decision.expired);
+  BatchWork work = Collect(decision);
+  lock.unlock();
+  Fail(failed, now);
+  return work.parts.empty() ? nullptr : make_job_(std::move(work));
 }
 
 void BatchQueue::FailUnwanted(TimePoint now) {
@@ -225,6 +232,7 @@ void BatchQueue::FailUnwanted(TimePoint now) {
       if (!StillWanted(member->job(), now).ok()) cancelled.push_back({id, false});
     }
     for (const Expired& one : cancelled) batcher_.Remove(one.id);
+    wake_ = TimePoint::min();
     for (Failed& one : TakeOut(cancelled)) failed.push_back(std::move(one));
     auto keep = std::stable_partition(alone_.begin(), alone_.end(),
                                       [&](const auto& job) { return StillWanted(*job, now).ok(); });

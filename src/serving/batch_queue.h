@@ -71,7 +71,8 @@ class BatchQueue : public JobQueue {
   BatchQueue(size_t limit, BatchPolicy policy, size_t default_level, const Padding& padding,
              const Clock& clock, MakeJob make_job);
 
-  std::unique_ptr<Job> Pop(size_t worker) override;
+  bool Await(size_t worker) override;
+  std::unique_ptr<Job> TryPop(size_t worker) override;
   void FailUnwanted(TimePoint now) override;
   void Close() override;
   size_t size() const override;
@@ -100,7 +101,8 @@ class BatchQueue : public JobQueue {
   BatchWork Collect(const Decision& decision);
   std::vector<Failed> TakeOut(const std::vector<Expired>& expired);
   void Fail(const std::vector<Failed>& failed, TimePoint now) const;
-  void WaitForWork(std::unique_lock<std::mutex>& lock, TimePoint wake);
+  bool HasWork() const;
+  void WaitForWork(std::unique_lock<std::mutex>& lock);
 
   const Clock& clock_;
   const size_t default_level_;
@@ -112,7 +114,8 @@ class BatchQueue : public JobQueue {
   Batcher batcher_;
   std::unordered_map<uint64_t, std::shared_ptr<BatchMember>> members_;  // those in the batcher, by id
   std::deque<std::unique_ptr<Job>> alone_;
-  std::unique_ptr<Job> lone_;  // only while the batcher is empty
+  std::unique_ptr<Job> lone_;          // only while the batcher is empty
+  TimePoint wake_ = TimePoint::min();  // the batcher has nothing to execute before
   uint64_t ids_ = 0;
   size_t idle_workers_ = 0;
   bool closed_ = false;

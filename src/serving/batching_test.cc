@@ -44,6 +44,7 @@ class BatchingTest : public testing::Test {
     options.root = root_;
     options.clock = &clock_;
     options.measure_batching = false;
+    options.gate = &gate_;
     manager_ = std::make_unique<ModelManager>(options, engines_, parsers_);
     std::promise<Status> loaded;
     manager_->Load("m", "", true, [&](Status status) { loaded.set_value(std::move(status)); });
@@ -108,6 +109,7 @@ class BatchingTest : public testing::Test {
   std::string root_;
   ManualClock clock_;
   FakeControl control_;
+  ComputeGate gate_{1, 0, clock_};
   FakeEngineHost engines_{control_};
   FakeParserHost parsers_;
   std::unique_ptr<ModelManager> manager_;
@@ -373,6 +375,22 @@ TEST_F(BatchingTest, PrioritiesWithoutBatchesLeaveRequestsWhole) {
   EXPECT_THAT(Values(low), ElementsAre(4, 4, 5, 5, 6, 6));
   EXPECT_THAT(Values(high), ElementsAre(7, 7, 8, 8, 9, 9));
   EXPECT_EQ(Executions(), 3);
+}
+
+TEST_F(BatchingTest, WhatWaitsForTheCpuExpiresAndGrows) {
+  engines_.info.only_computes = true;
+  Load("{rows_max: 4}");
+  ComputeGate::Member other(gate_, 1, 1, 1);
+  ComputeGate::Pass busy = other.TryEnter();
+  ASSERT_TRUE(busy);
+  Answer late = Infer(1, 1, {}, 0, clock_.Now() + 10ms);
+  Answer a = Infer(2), b = Infer(3);
+  clock_.Advance(20ms);
+  EXPECT_EQ(StatusOf(late).code(), Code::kDeadlineExceeded);
+  busy.End();
+  EXPECT_THAT(Values(a), ElementsAre(2, 2));
+  EXPECT_THAT(Values(b), ElementsAre(3, 3));
+  EXPECT_EQ(Executions(), 1);
 }
 
 TEST_F(BatchingTest, TheStatusTells) {

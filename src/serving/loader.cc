@@ -274,6 +274,7 @@ Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context,
   if (!warm.ok()) return warm.Annotate("the warm-up failed");
   WarmSignatures(*servable);
   servable->Trim(/*idle=*/false);
+  if (context.gate != nullptr) servable->ShareCompute(*context.gate);
   return servable;
 }
 

@@ -28,6 +28,7 @@ struct LoadContext {
   bool measure_batching = true;         // false: `batching: auto` means off
   MeasuredBatches* measured = nullptr;  // what was measured of other models; null: nothing is known
   size_t load_threads = 1;              // of a pipeline's own models
+  ComputeGate* gate = nullptr;          // where executions wait for their turn; null: nowhere
   ModelManager* models = nullptr;       // where a pipeline finds models beside it; null: nowhere
 };
 

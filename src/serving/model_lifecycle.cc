@@ -211,6 +211,7 @@ void ModelManager::RunLoad(LoadTask task) {
                       options_.measure_batching,
                       &measured_,
                       options_.load_threads,
+                      options_.gate,
                       this};
   std::string note;
   const std::string& directory = task.entry.versions.at(task.version).directory;

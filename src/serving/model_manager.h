@@ -86,6 +86,7 @@ struct ManagerOptions {
   std::string inline_dir = "/tmp";  // where files that come with a load are kept while they are in use
   size_t load_threads = 1;
   int cpu_threads = 0;  // the process's budget; a load that takes the models past it is logged. 0: not known
+  ComputeGate* gate = nullptr;  // see LoadContext; outlives the manager
   // When models are loaded whose model.yaml does not say; nothing: all at once, whatever model.yaml says.
   std::optional<repository::LoadTime> load_time;
   const Clock* clock = &SystemClock();

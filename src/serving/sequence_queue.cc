@@ -14,7 +14,8 @@ SequenceQueue::SequenceQueue(size_t limit, const SequencePlan& plan, const Clock
       make_job_(std::move(make_job)),
       sequencer_(plan.policy()),
       executing_(plan.policy().instances),
-      forgotten_(plan.policy().instances) {}
+      forgotten_(plan.policy().instances),
+      next_(plan.policy().instances) {}
 
 Status SequenceQueue::AddToSequencer(std::unique_ptr<Job>& job) {
   const Batchable& batchable = *job->batchable();
@@ -106,7 +107,17 @@ void SequenceQueue::WaitForWork(std::unique_lock<std::mutex>& lock, TimePoint wa
   }
 }
 
-std::unique_ptr<Job> SequenceQueue::Pop(size_t worker) {
+// Rows are taken for good: the sequencer gives an instance its next ones when it has done with the last.
+bool SequenceQueue::Await(size_t worker) {
+  if (next_[worker] == nullptr) next_[worker] = Next(worker);
+  return next_[worker] != nullptr;
+}
+
+std::unique_ptr<Job> SequenceQueue::TryPop(size_t worker) {
+  return std::move(next_[worker]);
+}
+
+std::unique_ptr<Job> SequenceQueue::Next(size_t worker) {
   std::vector<Dropped> dropped;
   std::unique_lock lock(mutex_);
   FinishLast(worker, clock_.Now(), dropped);

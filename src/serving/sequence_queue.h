@@ -38,7 +38,8 @@ class SequenceQueue : public JobQueue {
 
   SequenceQueue(size_t limit, const SequencePlan& plan, const Clock& clock, MakeJob make_job);
 
-  std::unique_ptr<Job> Pop(size_t worker) override;
+  bool Await(size_t worker) override;
+  std::unique_ptr<Job> TryPop(size_t worker) override;
   void FailUnwanted(TimePoint now) override;
   void Close() override;
   size_t size() const override;
@@ -58,6 +59,7 @@ class SequenceQueue : public JobQueue {
     bool followed = false;  // another that was dropped
   };
 
+  std::unique_ptr<Job> Next(size_t worker);
   void CallPlaced();
   Status AddToSequencer(std::unique_ptr<Job>& job);
   void FinishLast(size_t worker, TimePoint now, std::vector<Dropped>& dropped);
@@ -75,6 +77,7 @@ class SequenceQueue : public JobQueue {
   std::unordered_map<uint64_t, std::unique_ptr<Job>> jobs_;   // those in the sequencer, by id
   std::unordered_map<uint64_t, std::vector<Tensor>> states_;  // by sequence
   std::vector<uint8_t> executing_, forgotten_;                // by worker
+  std::vector<std::unique_ptr<Job>> next_;                    // by worker, which alone touches its own
   std::deque<std::unique_ptr<Job>> alone_;
   uint64_t ids_ = 0;
   uint64_t placed_seen_ = 0;

@@ -220,8 +220,43 @@ Servable::~Servable() {
   Stop();
 }
 
+void Servable::ShareCompute(ComputeGate& gate) {
+  for (const auto& [name, signature] : signatures_) signature->ShareCompute(gate);
+  if (!info_.only_computes || engine_process_ != 0 || pipeline_) return;
+  own_share_ = std::make_unique<ComputeGate::Member>(
+      gate, config_.compute_weight, static_cast<int>(instances_.size()), info_.threads_per_instance);
+  share_ = own_share_.get();
+}
+
+ComputeGate::Pass Servable::AwaitTurn() {
+  ComputeGate::Member* share = share_.load(std::memory_order_acquire);
+  return share != nullptr ? share->Enter(on_wait_) : ComputeGate::Pass::Free();
+}
+
+ComputeGate::Pass Servable::TryTurn() {
+  ComputeGate::Member* share = share_.load(std::memory_order_acquire);
+  return share != nullptr ? share->TryEnter() : ComputeGate::Pass::Free();
+}
+
+// A job is taken no sooner than it can be executed: until then it may expire, and batches grow.
+std::unique_ptr<Job> Servable::TakeJob(JobQueue& queue, size_t worker, bool executes,
+                                       ComputeGate::Pass& pass) {
+  for (;;) {
+    if (pass && queue.size() > 0) {
+      pass.Renew();
+    } else {
+      pass.End();
+      if (!queue.Await(worker)) return nullptr;
+      pass = executes ? AwaitTurn() : ComputeGate::Pass::Free();
+    }
+    if (std::unique_ptr<Job> job = queue.TryPop(worker)) return job;
+    pass.End();
+  }
+}
+
 void Servable::Work(JobQueue& queue, size_t worker, engine::Instance* instance, Turn* turn) {
-  while (std::unique_ptr<Job> job = queue.Pop(worker)) {
+  ComputeGate::Pass pass;
+  while (std::unique_ptr<Job> job = TakeJob(queue, worker, instance != nullptr, pass)) {
     if (turn != nullptr) turn->Take();
     RunOrFail(*job, instance, clock_.Now());
     if (turn != nullptr) turn->Give();
@@ -235,17 +270,23 @@ bool Servable::RunHere(InferJob& job, InferRequest& request, InferCallback& done
   if (!request.answer_here && !ThreadHasSlept()) return false;
   for (size_t i = 0; i < turns_.size(); ++i) {
     if (!turns_[i].TryTake()) continue;
-    engine::Instance* instance = instances_[i].get();  // null when stopped
-    if (instance != nullptr) {
-      job.queued = clock_.Now();
-      job.Take(request, done);
-      stats_->in_flight.fetch_add(1, std::memory_order_relaxed);
-      RunOrFail(job, instance, job.queued);
-    }
+    const bool ran = RunWith(instances_[i].get(), job, request, done);
     turns_[i].Give();
-    return instance != nullptr;
+    return ran;
   }
   return false;
+}
+
+bool Servable::RunWith(engine::Instance* instance, InferJob& job, InferRequest& request,
+                       InferCallback& done) {
+  if (instance == nullptr) return false;  // stopped
+  const ComputeGate::Pass pass = TryTurn();
+  if (!pass) return false;
+  job.queued = clock_.Now();
+  job.Take(request, done);
+  stats_->in_flight.fetch_add(1, std::memory_order_relaxed);
+  RunOrFail(job, instance, job.queued);
+  return true;
 }
 
 Status Servable::Warm(std::string& note) {
@@ -567,6 +608,8 @@ void Servable::Stop() {
     instances_[i].reset();
     turns_[i].Give();
   }
+  share_ = nullptr;
+  own_share_.reset();
   if (model_) stats_->held_bytes.fetch_sub(info_.memory_bytes);
   model_.reset();
   pipeline_.reset();

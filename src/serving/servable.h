@@ -31,6 +31,7 @@
 #include "repository/class_labels.h"
 #include "repository/repository.h"
 #include "serving/batch_plan.h"
+#include "serving/compute_gate.h"
 #include "serving/request.h"
 #include "serving/response_cache.h"
 #include "serving/sequence_plan.h"
@@ -90,6 +91,11 @@ class Servable {
   // request. The error names the first that failed.
   Status WarmWith(const std::vector<WarmupRequest>& requests);
 
+  // From now on its executions wait for their turn among all models'. Call once it is warm: a warm-up keeps
+  // all instances busy at a time. No effect on a model whose executions may wait for something else than the
+  // CPU. The gate outlives this.
+  void ShareCompute(ComputeGate& gate);
+
   // False when it is closed: request and callback are untouched, another version may take them. True: the
   // callback has been or will be called.
   bool Infer(InferRequest& request, InferCallback& done);
@@ -148,6 +154,7 @@ class Servable {
   Status CheckLengths(std::span<const Tensor> inputs) const;
   // Executes the job here and now when the model is quick and an instance is free; else touches nothing.
   bool RunHere(InferJob& job, InferRequest& request, InferCallback& done);
+  bool RunWith(engine::Instance* instance, InferJob& job, InferRequest& request, InferCallback& done);
   using InferFlights = SingleFlight<InferRequest, InferResponse>;
   using PredictFlights = SingleFlight<PredictRequest, PredictResponse>;
 
@@ -169,6 +176,12 @@ class Servable {
   void FailUnwanted(SingleFlight<Request, Response>& flights, TimePoint now);
   bool SweepCache(TimePoint now);
   void Work(JobQueue& queue, size_t worker, engine::Instance* instance, Turn* turn);
+  // Blocks for a worker's next job and, where it executes, for its turn; null when the queue is closed and
+  // empty.
+  std::unique_ptr<Job> TakeJob(JobQueue& queue, size_t worker, bool executes, ComputeGate::Pass& pass);
+  // When this is not in a gate, free at once.
+  ComputeGate::Pass AwaitTurn();
+  ComputeGate::Pass TryTurn();
   // The servable of the request's signature: this one, one of signatures_, or FAILED_PRECONDITION.
   Result<Servable*> ForSignature(const std::string& signature);
   void Started(Job& job);
@@ -229,6 +242,8 @@ class Servable {
   const bool counts_batches_;
   const int64_t batch_rows_;
   const std::string batching_note_;
+  std::unique_ptr<ComputeGate::Member> own_share_;
+  std::atomic<ComputeGate::Member*> share_{nullptr};  // own_share_, once it is there
   std::vector<std::thread> parse_threads_;
   std::vector<std::thread> instance_threads_;
   std::mutex stopping_;

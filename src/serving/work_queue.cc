@@ -25,11 +25,23 @@ WorkQueue::Pushed WorkQueue::PushUpTo(size_t limit, std::unique_ptr<Job>& job, b
   return Pushed::kYes;
 }
 
-std::unique_ptr<Job> WorkQueue::Pop(size_t) {
+std::unique_ptr<Job> JobQueue::Pop(size_t worker) {
+  while (Await(worker)) {
+    if (std::unique_ptr<Job> job = TryPop(worker)) return job;
+  }
+  return nullptr;
+}
+
+bool WorkQueue::Await(size_t) {
   std::unique_lock lock(mutex_);
   ++idle_workers_;
   ready_.wait(lock, [&] { return !jobs_.empty() || closed_; });
   --idle_workers_;
+  return !jobs_.empty();
+}
+
+std::unique_ptr<Job> WorkQueue::TryPop(size_t) {
+  std::lock_guard lock(mutex_);
   if (jobs_.empty()) return nullptr;
   std::unique_ptr<Job> job = std::move(jobs_.front());
   jobs_.pop_front();

@@ -63,8 +63,13 @@ class JobQueue {
   Pushed Push(std::unique_ptr<Job>& job, bool* waits) { return PushUpTo(limit_, job, waits); }
   // The same without the limit, for jobs whose number something else bounds.
   Pushed PushUnbounded(std::unique_ptr<Job>& job, bool* waits) { return PushUpTo(SIZE_MAX / 2, job, waits); }
-  // Blocks for the job whose turn it is; null when closed and empty. Workers are numbered from 0.
-  virtual std::unique_ptr<Job> Pop(size_t worker) = 0;
+  // Blocks until there is something to execute; false when closed and empty. Workers are numbered from 0.
+  virtual bool Await(size_t worker) = 0;
+  // The job whose turn it is; null when there is none after all, another worker having been quicker. A job is
+  // chosen, and a batch formed, no earlier than this.
+  virtual std::unique_ptr<Job> TryPop(size_t worker) = 0;
+  // Both at once: null when closed and empty.
+  std::unique_ptr<Job> Pop(size_t worker);
   // Answers the jobs that nobody wants any more, wherever they stand.
   virtual void FailUnwanted(TimePoint now) = 0;
   // No further job comes in; those inside are still handed out.
@@ -86,7 +91,8 @@ class JobQueue {
 class WorkQueue : public JobQueue {
  public:
   using JobQueue::JobQueue;
-  std::unique_ptr<Job> Pop(size_t worker) override;
+  bool Await(size_t worker) override;
+  std::unique_ptr<Job> TryPop(size_t worker) override;
   void FailUnwanted(TimePoint now) override;
   std::vector<std::unique_ptr<Job>> TakeUnwanted(TimePoint now);
   void Close() override;

@@ -73,11 +73,13 @@ class Snug(Server):
     name = "Snug"
     binary_rest = True
 
-    def __init__(self, models, workers=2, extra="", options=(), launcher=(), wait=True):
-        """`workers` of None: as many instances as the server itself chooses; `wait`: until all have answered."""
+    def __init__(self, models, workers=2, extra="", options=(), launcher=(), wait=True, configs=None):
+        """`workers` of None: as many instances as the server itself chooses; `wait`: until all have answered; `configs`:
+        {a model's name: what its model.yaml says besides}."""
         config = f"engine: openvino\nthreads: 1\n{extra}" + (f"instances: {workers}\n" if workers else "")
         begun = time.monotonic()
-        self.server = ModelServer({m.name: ([m.onnx], config) for m in models}, *options, launcher=launcher, wait=wait)
+        self.server = ModelServer({m.name: ([m.onnx], config + (configs or {}).get(m.name, "")) for m in models}, *options,
+                                  launcher=launcher, wait=wait)
         self.rest, self.grpc, self.root_pid = self.server.rest, self.server.grpc, self.server.pid
         if wait:
             wait_for(lambda: all(self.answers(m) for m in models), "Snug's first answer")

@@ -129,6 +129,7 @@ Status Pipeline::LoadOwn(const LoadContext& context, const repository::ModelEntr
   options.root = StepsOf(directory);
   options.cache_dir = context.cache_dir;
   options.load_threads = context.load_threads;
+  options.gate = context.gate;
   options.clock = &context.clock;
   options.read_warmup = context.read_warmup;
   options.measure_batching = context.measure_batching;
