@@ -243,6 +243,14 @@ void BatchQueue::FailUnwanted(TimePoint now) {
   for (auto& job : alone) job->Fail(StillWanted(*job, now));
 }
 
+TimePoint BatchQueue::EarliestEnd() const {
+  std::lock_guard lock(mutex_);
+  TimePoint earliest = batcher_.earliest_end();
+  if (lone_ != nullptr) earliest = std::min(earliest, lone_->deadline);
+  for (const auto& job : alone_) earliest = std::min(earliest, job->deadline);
+  return earliest;
+}
+
 void BatchQueue::Close() {
   {
     std::lock_guard lock(mutex_);

@@ -74,6 +74,7 @@ class BatchQueue : public JobQueue {
   bool Await(size_t worker) override;
   std::unique_ptr<Job> TryPop(size_t worker) override;
   void FailUnwanted(TimePoint now) override;
+  TimePoint EarliestEnd() const override;
   void Close() override;
   size_t size() const override;
   bool IsFreeFor(std::span<const Tensor> inputs) const override;

@@ -97,6 +97,8 @@ class Batcher {
   bool Remove(uint64_t id);
 
   size_t size() const { return size_; }  // requests inside
+  // Expire has nothing to take out before.
+  TimePoint earliest_end() const { return earliest_; }
   bool empty() const { return size_ == 0; }
   const BatchPolicy& policy() const { return policy_; }
 

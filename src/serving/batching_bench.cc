@@ -170,7 +170,8 @@ class Bench {
   }
 
   Status Load(const Arm& arm) {
-    LoadContext context{.engines = *engines_, .parsers = *parsers_, .clock = SystemClock(), .on_wait = [] {}};
+    LoadContext context{
+        .engines = *engines_, .parsers = *parsers_, .clock = SystemClock(), .on_wait = [](TimePoint) {}};
     repository::ModelEntry entry = entry_;
     arm.configure(entry.config.batching);
     std::string note;

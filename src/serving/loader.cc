@@ -266,8 +266,8 @@ Result<std::shared_ptr<Servable>> LoadServable(const LoadContext& context,
   } else if (parts.config.sequence.on) {
     SNUG_ASSIGN_OR_RETURN(parts.sequences, PlanSequences(parts));
   } else {
-    SNUG_ASSIGN_OR_RETURN(parts.batching, MeasuredPlan(context, parts.config, directory, *parts.model,
-                                                       *parts.instances[0]));
+    SNUG_ASSIGN_OR_RETURN(parts.batching,
+                          MeasuredPlan(context, parts.config, directory, *parts.model, *parts.instances[0]));
   }
   auto servable = std::make_shared<Servable>(std::move(parts));
   Status warm = WarmUp(context, directory, *servable, note);

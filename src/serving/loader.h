@@ -22,14 +22,14 @@ struct LoadContext {
   parsers::ParserHost& parsers;
   std::string cache_dir;
   const Clock& clock;
-  std::function<void()> on_wait;        // see Servable::Parts
-  SlowRequests* slow = nullptr;         // see Servable::Parts
-  WarmupReader read_warmup;             // null: none
-  bool measure_batching = true;         // false: `batching: auto` means off
-  MeasuredBatches* measured = nullptr;  // what was measured of other models; null: nothing is known
-  size_t load_threads = 1;              // of a pipeline's own models
-  ComputeGate* gate = nullptr;          // where executions wait for their turn; null: nowhere
-  ModelManager* models = nullptr;       // where a pipeline finds models beside it; null: nowhere
+  std::function<void(TimePoint)> on_wait;  // see Servable::Parts
+  SlowRequests* slow = nullptr;            // see Servable::Parts
+  WarmupReader read_warmup;                // null: none
+  bool measure_batching = true;            // false: `batching: auto` means off
+  MeasuredBatches* measured = nullptr;     // what was measured of other models; null: nothing is known
+  size_t load_threads = 1;                 // of a pipeline's own models
+  ComputeGate* gate = nullptr;             // where executions wait for their turn; null: nowhere
+  ModelManager* models = nullptr;          // where a pipeline finds models beside it; null: nowhere
 };
 
 // Loads the version with its engine and parser, creates its instances and warms each up. The error says which

@@ -205,7 +205,7 @@ void ModelManager::RunLoad(LoadTask task) {
                       parsers_,
                       options_.cache_dir,
                       *options_.clock,
-                      [this] { sweeper_.Wake(); },
+                      [this](TimePoint due) { sweeper_.Wake(due); },
                       &slow_,
                       options_.read_warmup,
                       options_.measure_batching,

@@ -38,7 +38,7 @@ ModelManager::ModelManager(ManagerOptions options, engine::EngineHost& engines, 
     : options_(std::move(options)),
       engines_(engines),
       parsers_(parsers),
-      sweeper_([this] { return Sweep(); }),
+      sweeper_(*options_.clock, [this] { return Sweep(); }),
       loaders_(options_.load_threads),
       retirers_(kRetirersMax) {
   if (options_.trim_idle) TrimLater();
@@ -319,7 +319,7 @@ void ModelManager::TrimIdle() {
   if (any) malloc_trim(0);
 }
 
-bool ModelManager::Sweep() {
+TimePoint ModelManager::Sweep() {
   const TimePoint now = options_.clock->Now();
   std::vector<std::shared_ptr<Servable>> servables;
   std::vector<Waiting> unwanted;
@@ -335,8 +335,9 @@ bool ModelManager::Sweep() {
     servables.insert(servables.end(), retiring_.begin(), retiring_.end());
   }
   for (const Waiting& one : unwanted) one.go_on(one.StillWanted(now));
-  for (auto& servable : servables) again |= servable->Sweep(now);
-  return again;
+  TimePoint due = again ? now : TimePoint::max();
+  for (auto& servable : servables) due = std::min(due, servable->Sweep(now));
+  return due;
 }
 
 }  // namespace snug::serving

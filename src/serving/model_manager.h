@@ -266,7 +266,7 @@ class ModelManager {
   void TrimHeapLater();
   void FinishUnload(const std::string& model, int64_t version, uint64_t generation);
   static void ChooseStandard(Model& model);
-  bool Sweep();
+  TimePoint Sweep();
   void TrimLater();
 
   LoadTime LoadTimeOf(const repository::ModelEntry& entry) const;

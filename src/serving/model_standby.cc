@@ -97,7 +97,7 @@ void ModelManager::WaitForLoad(const std::string& name, const std::string& wante
         version->waiting.push_back(std::move(waiting));
         if (version->state == State::kStandby)
           loaders_.PostFirst([this, load = LateLoad(*number, *version)] { RunLoad(load); });
-        if (may_end) sweeper_.Wake();
+        if (may_end) sweeper_.Wake(TimePoint::min());
         return;
       }
       refused = Error(Code::kResourceExhausted,

@@ -168,6 +168,14 @@ void SequenceQueue::FailUnwanted(TimePoint now) {
   for (auto& job : alone) job->Fail(StillWanted(*job, now));
 }
 
+TimePoint SequenceQueue::EarliestEnd() const {
+  std::lock_guard lock(mutex_);
+  TimePoint earliest = TimePoint::max();
+  for (const auto& [id, job] : jobs_) earliest = std::min(earliest, job->deadline);
+  for (const auto& job : alone_) earliest = std::min(earliest, job->deadline);
+  return earliest;
+}
+
 void SequenceQueue::Close() {
   {
     std::lock_guard lock(mutex_);

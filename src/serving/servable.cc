@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "serving/checks.h"
 #include "serving/pipeline/pipeline.h"
+#include "serving/sweeper.h"
 #include "serving/thread_load.h"
 
 namespace snug::serving {
@@ -230,7 +231,7 @@ void Servable::ShareCompute(ComputeGate& gate) {
 
 ComputeGate::Pass Servable::AwaitTurn() {
   ComputeGate::Member* share = share_.load(std::memory_order_acquire);
-  return share != nullptr ? share->Enter(on_wait_) : ComputeGate::Pass::Free();
+  return share != nullptr ? share->Enter([this] { on_wait_(TimePoint::min()); }) : ComputeGate::Pass::Free();
 }
 
 ComputeGate::Pass Servable::TryTurn() {
@@ -346,8 +347,9 @@ Status Servable::ExecuteOnEach(const std::vector<Tensor>& inputs) {
 template <typename ConcreteJob, typename Request, typename Done>
 bool Servable::Admit(JobQueue& queue, std::unique_ptr<ConcreteJob> job, Request& request, Done& done) {
   ConcreteJob* concrete = job.get();
-  const bool may_end = request.deadline != TimePoint::max() || request.cancelled ||
-                       !config_.batching.priorities.empty();  // which may have timeouts
+  const TimePoint deadline = request.deadline;
+  const bool has_timeouts = !config_.batching.priorities.empty();  // perhaps; the queue knows when they end
+  const bool may_end = deadline != TimePoint::max() || request.cancelled || has_timeouts;
   concrete->queued = clock_.Now();
   concrete->Take(request, done);
   stats_->in_flight.fetch_add(1, std::memory_order_relaxed);
@@ -355,7 +357,7 @@ bool Servable::Admit(JobQueue& queue, std::unique_ptr<ConcreteJob> job, Request&
   std::unique_ptr<Job> queued = std::move(job);
   auto pushed = queue.Push(queued, &waits);
   if (pushed == JobQueue::Pushed::kYes) {
-    if (waits && may_end) on_wait_();
+    if (waits && may_end) on_wait_(has_timeouts ? TimePoint::min() : deadline);
     return true;
   }
   if (pushed == JobQueue::Pushed::kLevelFull) {
@@ -580,17 +582,18 @@ Result<std::vector<Tensor>> Servable::ExecuteOnInstance(const std::vector<Tensor
   std::unique_ptr<Job> queued = std::move(job);
   bool waits = false;
   executions_->PushUnbounded(queued, &waits);  // open as long as parse threads run; at most one each
-  if (waits) on_wait_();
+  if (waits) on_wait_(parent.deadline);
   return outputs.get();
 }
 
-bool Servable::Sweep(TimePoint now) {
-  bool again = false;
-  for (const auto& [name, signature] : signatures_) again |= signature->Sweep(now);
+TimePoint Servable::Sweep(TimePoint now) {
+  TimePoint due = TimePoint::max();
+  for (const auto& [name, signature] : signatures_) due = std::min(due, signature->Sweep(now));
   payloads_.FailUnwanted(now);
   executions_->FailUnwanted(now);
-  if (cache_) again |= SweepCache(now);
-  return again || queue_depth() > 0;
+  if (cache_ && SweepCache(now)) due = now;
+  if (queue_depth() == 0) return due;
+  return std::min({due, payloads_.EarliestEnd(), executions_->EarliestEnd(), now + kCancelInterval});
 }
 
 void Servable::Stop() {

@@ -74,8 +74,8 @@ class Servable {
     std::shared_ptr<Pipeline> pipeline;  // what executes requests instead of `instances`; null: no pipeline
     const Clock* clock = nullptr;
     SlowRequests* slow = nullptr;  // null: the slowest are not kept
-    std::function<void()>
-        on_wait;  // called when a request has to wait: Sweep soon, and again while it says true
+    // Called when a request has to wait, with its deadline: Sweep then, and again when it says.
+    std::function<void(TimePoint)> on_wait;
   };
 
   // Starts the threads. Requests may come at once; those of Warm run before them.
@@ -101,8 +101,9 @@ class Servable {
   bool Infer(InferRequest& request, InferCallback& done);
   bool Predict(PredictRequest& request, PredictCallback& done);
 
-  // Answers the waiting requests that are expired or cancelled. True while others wait.
-  bool Sweep(TimePoint now);
+  // Answers the waiting requests that are expired or cancelled. When the next one that waits expires, at most
+  // kCancelInterval from now; TimePoint::max(): none waits.
+  TimePoint Sweep(TimePoint now);
 
   // As engine::Model's.
   void Trim(bool idle);
@@ -234,9 +235,9 @@ class Servable {
   InferFlights infer_flights_;                  // only with the cache, as what follows
   PredictFlights predict_flights_;
   const Clock& clock_;
-  SlowRequests* const slow_;             // may be null
-  const std::function<void()> on_wait_;  // see Parts
-  WorkQueue payloads_;                   // to be parsed
+  SlowRequests* const slow_;                      // may be null
+  const std::function<void(TimePoint)> on_wait_;  // see Parts
+  WorkQueue payloads_;                            // to be parsed
   const Padding padding_;
   const std::unique_ptr<JobQueue> executions_;  // for the instances
   const bool counts_batches_;

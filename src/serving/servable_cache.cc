@@ -69,7 +69,7 @@ bool Servable::ThroughCache(SingleFlight<Request, Response>& flights, const Cach
   stats_->CountCache(false, clock_.Now() - begun);
   if (entered.role == Role::kJoined) {
     stats_->in_flight.fetch_add(1, std::memory_order_relaxed);
-    if (may_end) on_wait_();
+    if (may_end) on_wait_(TimePoint::min());
     return true;
   }
   if (entered.role == Role::kAlone) return go();

@@ -62,6 +62,13 @@ void WorkQueue::FailUnwanted(TimePoint now) {
   for (auto& job : TakeUnwanted(now)) job->Fail(StillWanted(*job, now));
 }
 
+TimePoint WorkQueue::EarliestEnd() const {
+  std::lock_guard lock(mutex_);
+  TimePoint earliest = TimePoint::max();
+  for (const auto& job : jobs_) earliest = std::min(earliest, job->deadline);
+  return earliest;
+}
+
 void WorkQueue::Close() {
   {
     std::lock_guard lock(mutex_);

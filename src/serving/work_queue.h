@@ -72,6 +72,8 @@ class JobQueue {
   std::unique_ptr<Job> Pop(size_t worker);
   // Answers the jobs that nobody wants any more, wherever they stand.
   virtual void FailUnwanted(TimePoint now) = 0;
+  // When the first of the jobs inside may have to be answered by time; TimePoint::max(): none has a deadline.
+  virtual TimePoint EarliestEnd() const = 0;
   // No further job comes in; those inside are still handed out.
   virtual void Close() = 0;
   virtual size_t size() const = 0;
@@ -94,6 +96,7 @@ class WorkQueue : public JobQueue {
   bool Await(size_t worker) override;
   std::unique_ptr<Job> TryPop(size_t worker) override;
   void FailUnwanted(TimePoint now) override;
+  TimePoint EarliestEnd() const override;
   std::vector<std::unique_ptr<Job>> TakeUnwanted(TimePoint now);
   void Close() override;
   size_t size() const override;
