@@ -14,10 +14,6 @@
 namespace snug::serving {
 namespace {
 
-// Sizes tried for free dimensions but the batch: 32 suits images and sequences, 1 what must match something,
-// then what common image and audio models need.
-constexpr int64_t kWarmupFreeDims[] = {32, 1, 224, 512};
-
 // Twice as many as instances: of each instance's two, one waits for the execution while the other parses or
 // formats.
 constexpr size_t kParseThreadsPerInstance = 2;
@@ -221,40 +217,6 @@ Servable::~Servable() {
   Stop();
 }
 
-void Servable::ShareCompute(ComputeGate& gate) {
-  for (const auto& [name, signature] : signatures_) signature->ShareCompute(gate);
-  if (!info_.only_computes || engine_process_ != 0 || pipeline_) return;
-  own_share_ = std::make_unique<ComputeGate::Member>(
-      gate, config_.compute_weight, static_cast<int>(instances_.size()), info_.threads_per_instance);
-  share_ = own_share_.get();
-}
-
-ComputeGate::Pass Servable::AwaitTurn() {
-  ComputeGate::Member* share = share_.load(std::memory_order_acquire);
-  return share != nullptr ? share->Enter([this] { on_wait_(TimePoint::min()); }) : ComputeGate::Pass::Free();
-}
-
-ComputeGate::Pass Servable::TryTurn() {
-  ComputeGate::Member* share = share_.load(std::memory_order_acquire);
-  return share != nullptr ? share->TryEnter() : ComputeGate::Pass::Free();
-}
-
-// A job is taken no sooner than it can be executed: until then it may expire, and batches grow.
-std::unique_ptr<Job> Servable::TakeJob(JobQueue& queue, size_t worker, bool executes,
-                                       ComputeGate::Pass& pass) {
-  for (;;) {
-    if (pass && queue.size() > 0) {
-      pass.Renew();
-    } else {
-      pass.End();
-      if (!queue.Await(worker)) return nullptr;
-      pass = executes ? AwaitTurn() : ComputeGate::Pass::Free();
-    }
-    if (std::unique_ptr<Job> job = queue.TryPop(worker)) return job;
-    pass.End();
-  }
-}
-
 void Servable::Work(JobQueue& queue, size_t worker, engine::Instance* instance, Turn* turn) {
   ComputeGate::Pass pass;
   while (std::unique_ptr<Job> job = TakeJob(queue, worker, instance != nullptr, pass)) {
@@ -288,42 +250,6 @@ bool Servable::RunWith(engine::Instance* instance, InferJob& job, InferRequest& 
   stats_->in_flight.fetch_add(1, std::memory_order_relaxed);
   RunOrFail(job, instance, job.queued);
   return true;
-}
-
-Status Servable::Warm(std::string& note) {
-  if (padding_.empty()) return WarmSpecs(model_->info().inputs, note);
-  for (size_t bucket = 0; bucket < padding_.buckets(); ++bucket)
-    SNUG_RETURN_IF_ERROR(WarmSpecs(padding_.SpecsAt(bucket), note));
-  return {};
-}
-
-Status Servable::WarmSpecs(std::span<const TensorSpec> specs, std::string& note) {
-  if (!HasGuessedDims(specs)) return WarmGuessedBytes(specs, note);
-  Status first;
-  for (int64_t free_dim : kWarmupFreeDims) {
-    Status status = WarmOnce(specs, free_dim);
-    // A crash or a full memory is no wrong guess.
-    if (status.ok() || status.code() == Code::kUnavailable || status.code() == Code::kResourceExhausted)
-      return status;
-    if (first.ok()) first = status;
-  }
-  note = fmt::format("not warmed up: zeros for {} gave {}", SpecsText(specs), first.ToString());
-  return {};
-}
-
-// Empty strings are a guess too: a model that parses its strings may refuse them.
-Status Servable::WarmGuessedBytes(std::span<const TensorSpec> specs, std::string& note) {
-  Status status = WarmOnce(specs, 1);
-  const bool has_bytes = std::any_of(specs.begin(), specs.end(),
-                                     [](const TensorSpec& spec) { return spec.dtype == DType::kBytes; });
-  if (status.code() != Code::kInvalidArgument || !has_bytes) return status;
-  note = fmt::format("not warmed up: empty strings for {} gave {}", SpecsText(specs), status.ToString());
-  return {};
-}
-
-Status Servable::WarmOnce(std::span<const TensorSpec> specs, int64_t free_dim) {
-  SNUG_ASSIGN_OR_RETURN(const std::vector<Tensor> inputs, ZeroInputs(specs, free_dim));
-  return ExecuteOnEach(inputs);
 }
 
 Status Servable::ExecuteOnEach(const std::vector<Tensor>& inputs) {
