@@ -245,7 +245,7 @@ class FakeParserHost : public parsers::ParserHost {
 
 inline Tensor Floats(const std::string& name, const Shape& shape, const std::vector<float>& values) {
   Buffer buffer = Buffer::Allocate(values.size() * sizeof(float));
-  std::memcpy(buffer.data(), values.data(), buffer.size());
+  if (!values.empty()) std::memcpy(buffer.data(), values.data(), buffer.size());
   return {name, DType::kFp32, shape, std::move(buffer)};
 }
 
