@@ -52,7 +52,7 @@ struct FleetLimits {
   double copies_fill = 0.9;         // of the memory by the homes made to begin with
   int loads_per_minute_max = 10;
   double prepare_swap_ratio = 0.3;  // a copy takes the place of others worth less than this part of it
-  int prepares_per_minute_max = 3;
+  int prepares_per_minute_max = 10;
   double repack_gain_min = 0.03;  // of the fleet's risk, by each move of a repack
 };
 

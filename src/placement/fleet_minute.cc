@@ -177,7 +177,7 @@ class MinutePlanner {
   // In a quiet minute, room that nothing needs (or that much less worthy copies hold) goes to the copies that
   // lower the fleet's risk most: a burst then finds several cards instead of one.
   void Prepare(size_t wanted) {
-    if (loads_ > 0 || CardsOn() != wanted) return;
+    if (loads_ > 0 || CardsOn() < wanted) return;
     for (int i = 0; i < limits_.prepares_per_minute_max; ++i) {
       uint32_t best = kNone;
       double most = 0;

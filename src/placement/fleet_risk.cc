@@ -8,7 +8,7 @@ namespace {
 
 constexpr double kUnseenJump = 0.05;     // what a model may do that it never did
 constexpr double kCaptiveLoadMax = 0.9;  // where Crowding ends to grow
-constexpr double kThirdHome = 0.1;  // worth of a third home over that of a second on a card without captives
+constexpr double kThirdHome = 0.5;  // worth of a third home over that of a second on a card without captives
 constexpr double kFurtherHome = 0.3;  // … and of each further one over the one before
 constexpr double kMemoryGbMin = 0.01;
 

@@ -108,16 +108,26 @@ TEST(FleetTest, ACardIsKeptWhenItsModelsFitNowhereElse) {
   EXPECT_TRUE(PlanMinute(fleet, 1, {}).empty());
 }
 
-TEST(FleetTest, HoursToComeAreForeseenFromYesterday) {
-  ScaleLimits limits{1.1, 0.78, 0.85, 0.75};
+TEST(FleetTest, CardsAreOnForTheLoadOfNowAndOfYesterdaysComingHalfHour) {
   std::vector<double> sums(3000, 5.0);
-  EXPECT_EQ(CardsForNextHour(sums, 10, 22, 30, limits), 6u);
-  sums[3000 - 1440 + 20] = 10;  // yesterday's coming hour
-  EXPECT_EQ(CardsForNextHour(sums, 10, 22, 30, limits), 11u);
-  EXPECT_EQ(CardsForNextHour(sums, 10, 22, 8, limits), 8u);
-  EXPECT_EQ(CardsForNextHour({1, 2}, 10, 22, 30, limits), 30u);
-  EXPECT_EQ(CardsInHurry(5, 6, 30, limits), 6u);
-  EXPECT_EQ(CardsInHurry(9, 6, 30, limits), 12u);
+  ScaleLimits limits{1.2, 1.1, 0.8, 120};
+  EXPECT_EQ(CardsWanted(sums, 10, 22, 30, limits), 6u);
+  EXPECT_EQ(CardsWanted(sums, 300, 22, 30, limits), 18u) << "300 / (0.8 * 22)";
+  sums[3000 - 1440 + 20] = 10;  // yesterday's coming half hour
+  EXPECT_EQ(CardsWanted(sums, 10, 22, 30, limits), 11u);
+  EXPECT_EQ(CardsWanted(sums, 10, 22, 8, limits), 8u);
+  EXPECT_EQ(CardsWanted({1, 2}, 10, 22, 30, limits), 30u);
+  sums.back() = 12;
+  EXPECT_EQ(CardsWanted(sums, 10, 22, 30, limits), 16u) << "trend of 1.4 at most: 1.1 * 14";
+}
+
+TEST(FleetTest, CardsStayOnForALoadThatFell) {
+  std::vector<double> sums(3000, 1.0);
+  sums[2900] = 9;
+  ScaleLimits limits{1.2, 1.1, 0.8, 120};
+  EXPECT_EQ(CardsWanted(sums, 10, 22, 30, limits), 9u);
+  limits.kept_minutes = 60;
+  EXPECT_EQ(CardsWanted(sums, 10, 22, 30, limits), 2u);
 }
 
 TEST(FleetTest, JumpsAreRememberedAndSlowlyForgotten) {

@@ -168,7 +168,6 @@ class FleetReplay {
     double unserved = 0, total = 0;
     for (size_t t = demand_.train_minutes; t < demand_.minutes; ++t) {
       FailOrRepair(t - demand_.train_minutes);
-      if (options_.scale_in && (t - demand_.train_minutes) % 60 == 0) WantForHour();
       unserved += placement::Balance(fleet_, demand_.At(t));
       total += demand_.Sum(t);
       if (options_.observer) options_.observer(t, fleet_);
@@ -185,11 +184,6 @@ class FleetReplay {
   }
 
  private:
-  void WantForHour() {
-    wanted_ = placement::CardsForNextHour(sums_, memory_gb_, options_.card_memory_gb, shared_cards_,
-                                          options_.scale);
-  }
-
   void FailOrRepair(size_t minute) {
     auto failed = std::find_if(fleet_.cards.begin(), fleet_.cards.end(),
                                [](const auto& card) { return card.state == CardState::kFailed; });
@@ -260,7 +254,8 @@ class FleetReplay {
   void Plan(size_t t) {
     Leave();
     if (options_.scale_in) {
-      wanted_ = placement::CardsInHurry(sums_.back(), wanted_, shared_cards_, options_.scale);
+      wanted_ =
+          placement::CardsWanted(sums_, memory_gb_, options_.card_memory_gb, shared_cards_, options_.scale);
     }
     TimePoint start = SystemClock().Now();
     bool repack = options_.repack && t % 1440 == quiet_minute_;

@@ -16,7 +16,7 @@ namespace snug::simulate {
 struct LoadOptions {
   double card_memory_gb = 22;
   double policy_limit = 0;  // of the rules that have one; 0: their usual one
-  bool scale_in = false;    // snug gives cards back by the hour
+  bool scale_in = false;    // snug gives cards back that it does not need
   bool repack = true;       // snug moves homes about at night
   placement::FleetLimits fleet;
   placement::ScaleLimits scale;

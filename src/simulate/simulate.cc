@@ -195,7 +195,7 @@ void AddLoadFlags(CLI::App& command, Flags& flags) {
   command.add_option("--card-capacity", flags.card_capacity,
                      "What a shared card holds: 0.85 is a tax of 15 % (1)");
   command.add_flag("--scale-in,!--no-scale-in", flags.load.scale_in,
-                   "snug gives cards back by the hour; without it its whole fleet stays on");
+                   "snug gives cards back that it does not need; without it its whole fleet stays on");
   command.add_flag("--repack,!--no-repack", flags.load.repack, "snug moves homes about at night (on)");
   command.add_option(
       "--guaranteed", flags.guaranteed,
