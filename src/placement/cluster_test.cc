@@ -159,6 +159,18 @@ TEST(ClusterTest, PinsAreHonouredOrRefusedAloud) {
   EXPECT_EQ(plan.unplaced[1].why, "it is pinned to node c, which lacks CPU");
 }
 
+TEST(ClusterTest, TheFirstPinThatCanBeHonouredIs) {
+  Cluster cluster;
+  cluster.nodes = {Node("a", 1), Node("b", 1)};
+  cluster.nodes[0].spec.cpu_milli = 1;
+  cluster.wanted = {Want("ocr", 200)};
+  cluster.wanted[0].pinned_nodes = {"z", "a", "b"};
+  EXPECT_EQ(MustPlace(cluster).assignments.at(0).node, "b");
+  cluster.wanted[0].pinned_nodes = {"z", "a"};
+  EXPECT_EQ(MustPlace(cluster).unplaced.at(0).why,
+            "it is pinned to node z, which is not there; and to node a, which lacks CPU");
+}
+
 TEST(ClusterTest, AFailedNodesModelsAreServedElsewhereAtOnce) {
   Cluster cluster;
   cluster.nodes = {Node("a", 2), Node("b", 2)};
