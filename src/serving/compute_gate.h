@@ -33,6 +33,7 @@ class ComputeGate {
     Pass& operator=(Pass&& other) noexcept;
     ~Pass() { End(); }
     explicit operator bool() const { return begun_; }
+    bool counted() const { return member_ != nullptr; }
     void End();
     // Ends it; blocks until the next execution of the same member may begin.
     void Renew();

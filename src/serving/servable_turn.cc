@@ -27,7 +27,7 @@ ComputeGate::Pass Servable::TryTurn() {
 std::unique_ptr<Job> Servable::TakeJob(JobQueue& queue, size_t worker, bool executes,
                                        ComputeGate::Pass& pass) {
   for (;;) {
-    if (pass && queue.size() > 0) {
+    if (pass.counted() && queue.size() > 0) {
       pass.Renew();
     } else {
       pass.End();
