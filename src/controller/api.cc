@@ -100,6 +100,10 @@ bool Api::IsUpload(std::string_view method, std::string_view target) {
   return method == "POST" && path.starts_with(kModels) && path.ends_with("/versions");
 }
 
+net::Response Api::ErrorAnswer(const Status& status) {
+  return Failure(status);
+}
+
 std::optional<net::Response> Api::Admit(const net::Request& head) const {
   if (head.path == kHealth || options_.tokens.Who(head.Header("Authorization"))) return std::nullopt;
   return Failure(Error(Code::kUnauthenticated,

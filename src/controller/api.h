@@ -47,6 +47,8 @@ class Api {
   void Handle(net::Request&& request, net::Responder respond);
   // After each round of the loop: answers those whose model is ready or whose time is over.
   void CheckWaiters();
+  // How every error reads.
+  static net::Response ErrorAnswer(const Status& status);
   // Whether a request's body is an upload, to be written to a file.
   static bool IsUpload(std::string_view method, std::string_view target);
 

@@ -34,6 +34,7 @@ class ApiTest : public ::testing::Test {
     net::HttpServerOptions http;
     http.upload_dir = p_.root_ + "/uploads";
     http.upload = Api::IsUpload;
+    http.failure = Api::ErrorAnswer;
     http.admit = [this](const net::Request& head) { return api_->Admit(head); };
     auto server = net::HttpServer::Start(http, [this](net::Request&& request, net::Responder respond) {
       api_->Handle(std::move(request), std::move(respond));
@@ -77,6 +78,13 @@ class ApiTest : public ::testing::Test {
   std::unique_ptr<Api> api_;
   std::unique_ptr<net::HttpServer> http_;
 };
+
+TEST_F(ApiTest, WhatNoHandlerSeesReadsAsEveryError) {
+  Serve();
+  Reply reply = Ask("GET", "/api/v1/models?a=%FZ");
+  EXPECT_EQ(reply.status, 400);
+  EXPECT_EQ(ErrorCode(reply), "INVALID_ARGUMENT");
+}
 
 TEST_F(ApiTest, ADeploymentIsDurableWhenAnsweredAndThenBecomesReady) {
   Serve();

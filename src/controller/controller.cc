@@ -259,6 +259,7 @@ class TheController final : public Controller {
     http.upload_dir = Path("uploads");
     http.upload_bytes_max = options_.upload_bytes_max;
     http.upload = Api::IsUpload;
+    http.failure = Api::ErrorAnswer;
     http.admit = [this](const net::Request& head) { return api_->Admit(head); };
     SNUG_ASSIGN_OR_RETURN(
         http_, net::HttpServer::Start(http, [this](net::Request&& request, net::Responder respond) {

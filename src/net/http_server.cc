@@ -153,7 +153,7 @@ class Session : public std::enable_shared_from_this<Session> {
     }
     if (error) return stream_.close();
     TakeHead();
-    if (Status status = ParseTarget(request_); !status.ok()) return WriteLast(ErrorResponse(status));
+    if (Status status = ParseTarget(request_); !status.ok()) return WriteLast(Failure(status));
     if (const auto& admit = shared_->options.admit) {
       if (auto refusal = admit(request_)) return WriteLast(std::move(*refusal));
     }
@@ -254,7 +254,7 @@ class Session : public std::enable_shared_from_this<Session> {
   struct Pending {
     explicit Pending(std::shared_ptr<Session> s) : session(std::move(s)) {}
     ~Pending() {
-      if (!sent.exchange(true)) session->Send(ErrorResponse(Internal("the handler gave no answer")));
+      if (!sent.exchange(true)) session->Send(session->Failure(Internal("the handler gave no answer")));
     }
     std::shared_ptr<Session> session;
     std::atomic<bool> sent{false};
@@ -294,8 +294,15 @@ class Session : public std::enable_shared_from_this<Session> {
     });
   }
 
+  Response Failure(const Status& status) const {
+    return shared_->options.failure ? shared_->options.failure(status) : ErrorResponse(status);
+  }
+
   void Refuse(int status, const std::string& text) {
-    Response response = ErrorResponse(InvalidArgument("{}", text));
+    const Code code = status >= 500   ? Code::kInternal
+                      : status == 400 ? Code::kInvalidArgument
+                                      : Code::kResourceExhausted;  // 413, 431
+    Response response = Failure(Status(code, text));
     response.status = status;
     WriteLast(std::move(response));
   }

@@ -36,6 +36,9 @@ struct HttpServerOptions {
   // Looks at each request when its headers are there, on an I/O thread: an answer refuses it before a byte of
   // the body is received, and closes the connection. Must not block.
   std::function<std::optional<Response>(const Request& head)> admit;
+  // How an error reads that no handler gets to see: a broken target, a body that is too large. The status of
+  // the answer is the server's. Null: as ErrorResponse.
+  std::function<Response(const Status& status)> failure;
 };
 
 struct Request {

@@ -83,6 +83,21 @@ TEST(HttpServerTest, BodiesArriveWhole) {
   EXPECT_TRUE(answers.ends_with("POST /3 ")) << answers;
 }
 
+TEST(HttpServerTest, ErrorsOfItsOwnReadAsTheApplicationsDo) {
+  HttpServerOptions options;
+  options.body_bytes_max = 100;
+  options.failure = [](const Status& status) {
+    Response response;
+    response.body = fmt::format("{}: {}", CodeName(status.code()), status.text());
+    return response;
+  };
+  auto server = StartOrDie(options, Echo);
+  auto answer = Fetch({.method = "POST", .url = Url(*server, "/"), .body = std::string(101, 'x')});
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_EQ(answer->status, 413);
+  EXPECT_EQ(answer->body, "RESOURCE_EXHAUSTED: the request's body is larger than the limit of 100 bytes");
+}
+
 TEST(HttpServerTest, RefusesWhatIsTooLargeBeforeReadingIt) {
   HttpServerOptions options;
   options.body_bytes_max = 100;
