@@ -60,7 +60,7 @@ test-fast: build ## unit, protocol and property tests only
 asan tsan: setup ## the fast suite under sanitizers
 	@cmake --preset $@ > build/logs/configure-$@.log 2>&1 || { tail -n 20 build/logs/configure-$@.log >&2; exit 1; }
 	@$(NINJA) -C build/$@ all
-	@tools/test.sh build/$@ fast
+	@TSAN_OPTIONS="suppressions=$(CURDIR)/tools/tsan.supp" tools/test.sh build/$@ fast
 
 bench: build models ## the figures of docs/benchmarks.md
 	@tools/setup/packages.sh dev
