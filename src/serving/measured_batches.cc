@@ -2,8 +2,6 @@
 
 #include <sys/stat.h>
 
-#include <iterator>
-
 #include "os/files.h"
 #include "serving/checks.h"
 

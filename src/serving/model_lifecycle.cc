@@ -149,6 +149,16 @@ void ModelManager::UnloadSuperseded(const repository::ModelEntry& entry) {
   BeginUnload(entry.name, rest.unload, false, Ignore);
 }
 
+ModelManager::Version& ModelManager::NewGeneration(const repository::ModelEntry& entry, int64_t number,
+                                                   Model& model) {
+  Version& version = model.versions[number];
+  version.generation = ++generations_;
+  version.engine = entry.config.engine;
+  version.parser = entry.config.parser;
+  version.beside = ModelsBeside(entry.config.pipeline, entry.versions.at(number).directory);
+  return version;
+}
+
 void ModelManager::BeginLoad(repository::ModelEntry entry, const std::vector<int64_t>& versions,
                              const std::vector<int64_t>& unload_first, bool wait, Done done, bool at_start) {
   auto part = SplitDone(versions.size() + 1, wait ? done : Done(Ignore));
@@ -159,15 +169,11 @@ void ModelManager::BeginLoad(repository::ModelEntry entry, const std::vector<int
     Model& model = models_[entry.name];
     SetModelWide(entry.name, entry.config, model);
     for (int64_t number : versions) {
-      Version& version = model.versions[number];
-      version.generation = ++generations_;
-      version.engine = entry.config.engine;
-      version.parser = entry.config.parser;
+      Version& version = NewGeneration(entry, number, model);
       if (entry.config.swap == repository::Swap::kFrugal && version.servable)
         go_first.push_back(std::exchange(version.servable, nullptr));
       if (!version.servable) version.state = State::kLoading;
       version.reason.clear();
-      version.beside = ModelsBeside(entry.config.pipeline, entry.versions.at(number).directory);
       if (!version.beside.empty()) version.entry = std::make_shared<repository::ModelEntry>(entry);
       tasks.push_back({entry, number, version.generation, part, 0, Backoff(options_.load_backoff),
                        /*is_check=*/false, at_start});

@@ -258,6 +258,8 @@ class ModelManager {
   Status Publish(const LoadTask& task, Result<std::shared_ptr<Servable>> loaded, const std::string& note);
   // What holds for a model that is here whatever its versions; no effect for others.
   void SetModelWide(std::string_view model, const repository::ModelConfig& config);
+  // What every load or wait of a version begins with. `mutex_` is held.
+  Version& NewGeneration(const repository::ModelEntry& entry, int64_t number, Model& model);
   void SetModelWide(std::string_view name, const repository::ModelConfig& config, Model& model);
   void UnloadSuperseded(const repository::ModelEntry& entry);
   void BeginUnload(const std::string& model, const std::vector<int64_t>& versions, bool wait, Done done);

@@ -38,15 +38,11 @@ std::vector<int64_t> ModelManager::PutOnStandby(const repository::ModelEntry& en
   if (in_use) return {};
   SetModelWide(entry.name, entry.config, model);
   for (int64_t number : versions) {
-    Version& version = model.versions[number];
-    version.generation = ++generations_;
-    version.engine = entry.config.engine;
-    version.parser = entry.config.parser;
+    Version& version = NewGeneration(entry, number, model);
     version.state = State::kStandby;
     version.reason = "not loaded yet: the first request loads it";
     version.comes_late = true;
     version.entry = shared;
-    version.beside = ModelsBeside(entry.config.pipeline, entry.versions.at(number).directory);
     if (when != LoadTime::kBackground) continue;
     LoadTask task{entry, number, version.generation, Ignore, 0, Backoff(options_.load_backoff)};
     loaders_.Post([this, task = std::move(task)] { RunLoad(task); });
