@@ -14,14 +14,12 @@ Status StillWanted(const Job& job, TimePoint now) {
 }
 
 WorkQueue::Pushed WorkQueue::PushUpTo(size_t limit, std::unique_ptr<Job>& job, bool* waits) {
-  {
-    std::lock_guard lock(mutex_);
-    if (closed_) return Pushed::kClosed;
-    if (jobs_.size() >= limit + idle_workers_) return Pushed::kFull;
-    jobs_.push_back(std::move(job));
-    *waits = jobs_.size() > idle_workers_;
-  }
-  ready_.notify_one();
+  std::lock_guard lock(mutex_);
+  if (closed_) return Pushed::kClosed;
+  if (jobs_.size() >= limit + idle_workers_) return Pushed::kFull;
+  jobs_.push_back(std::move(job));
+  *waits = jobs_.size() > idle_workers_;
+  WakeOne();
   return Pushed::kYes;
 }
 
@@ -35,9 +33,24 @@ std::unique_ptr<Job> JobQueue::Pop(size_t worker) {
 bool WorkQueue::Await(size_t) {
   std::unique_lock lock(mutex_);
   ++idle_workers_;
-  ready_.wait(lock, [&] { return !jobs_.empty() || closed_; });
+  while (jobs_.empty() && !closed_) Sleep(lock);
   --idle_workers_;
   return !jobs_.empty();
+}
+
+void WorkQueue::Sleep(std::unique_lock<std::mutex>& lock) {
+  Sleeper sleeper;
+  sleepers_.push_back(&sleeper);
+  sleeper.wake.wait(lock, [&] { return sleeper.woken; });
+}
+
+// Notifies under the lock: the sleeper lies on its thread's stack and may be gone as soon as it sees `woken`.
+void WorkQueue::WakeOne() {
+  if (sleepers_.empty()) return;  // a worker that is awake looks at the queue before it sleeps
+  Sleeper& sleeper = *sleepers_.back();
+  sleepers_.pop_back();
+  sleeper.woken = true;
+  sleeper.wake.notify_one();
 }
 
 std::unique_ptr<Job> WorkQueue::TryPop(size_t) {
@@ -70,16 +83,19 @@ TimePoint WorkQueue::EarliestEnd() const {
 }
 
 void WorkQueue::Close() {
-  {
-    std::lock_guard lock(mutex_);
-    closed_ = true;
-  }
-  ready_.notify_all();
+  std::lock_guard lock(mutex_);
+  closed_ = true;
+  while (!sleepers_.empty()) WakeOne();
 }
 
 size_t WorkQueue::size() const {
   std::lock_guard lock(mutex_);
   return jobs_.size();
+}
+
+size_t WorkQueue::idle_workers() const {
+  std::lock_guard lock(mutex_);
+  return idle_workers_;
 }
 
 }  // namespace snug::serving

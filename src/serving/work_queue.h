@@ -89,7 +89,8 @@ class JobQueue {
   const size_t limit_;
 };
 
-// First in, first out.
+// First in, first out. The worker that has waited for the shortest time is woken: what it needs is most likely
+// still in its core's caches.
 class WorkQueue : public JobQueue {
  public:
   using JobQueue::JobQueue;
@@ -101,15 +102,24 @@ class WorkQueue : public JobQueue {
   void Close() override;
   size_t size() const override;
   bool IsFreeFor(std::span<const Tensor>) const override { return size() == 0; }
+  size_t idle_workers() const;  // that wait for a job
 
  protected:
   Pushed PushUpTo(size_t limit, std::unique_ptr<Job>& job, bool* waits) override;
 
  private:
+  struct Sleeper {
+    std::condition_variable wake;
+    bool woken = false;  // and no longer in sleepers_
+  };
+
+  void Sleep(std::unique_lock<std::mutex>& lock);
+  void WakeOne();  // under mutex_
+
   mutable std::mutex mutex_;
-  std::condition_variable ready_;
   std::deque<std::unique_ptr<Job>> jobs_;
-  size_t idle_workers_ = 0;
+  std::vector<Sleeper*> sleepers_;  // the last one fell asleep last
+  size_t idle_workers_ = 0;         // asleep, or woken and not yet running
   bool closed_ = false;
 };
 

@@ -73,6 +73,25 @@ TEST(WorkQueue, HandsOutWhatIsInsideAfterClose) {
   EXPECT_EQ(queue.Pop(0), nullptr);
 }
 
+TEST(WorkQueue, WakesTheWorkerThatFellAsleepLast) {
+  WorkQueue queue(2);
+  int got[2] = {};
+  std::vector<std::thread> workers;
+  for (size_t worker = 0; worker < 2; ++worker) {
+    workers.emplace_back([&, worker] { got[worker] = NumberOf(queue.Pop(worker)); });
+    while (queue.idle_workers() <= worker) std::this_thread::yield();
+  }
+  bool waits = true;
+  for (int number : {1, 2}) {
+    auto job = Make(number);
+    EXPECT_EQ(queue.Push(job, &waits), WorkQueue::Pushed::kYes);
+    EXPECT_FALSE(waits);
+    workers[static_cast<size_t>(2 - number)].join();
+  }
+  EXPECT_EQ(got[1], 1);
+  EXPECT_EQ(got[0], 2);
+}
+
 TEST(WorkQueue, CloseWakesTheWorkers) {
   WorkQueue queue(1);
   std::thread worker([&] { EXPECT_EQ(queue.Pop(0), nullptr); });
