@@ -89,8 +89,8 @@ class JobQueue {
   const size_t limit_;
 };
 
-// First in, first out. The worker that has waited for the shortest time is woken: what it needs is most likely
-// still in its core's caches.
+// First in, first out. The worker that has waited for the shortest time is woken: what it needs is most
+// likely still in its core's caches.
 class WorkQueue : public JobQueue {
  public:
   using JobQueue::JobQueue;

@@ -179,8 +179,7 @@ def print_table(lines):
               f"  {row['agree']}/{len(lines)}")
     print(f"  p50 and p99: one request at a time; the rest: {FULL_CLIENTS} clients, which keep the engine's thread busy")
     print("  CPU of Envoy, snug-server and its engine process together; one request at a time costs "
-          + ", ".join(f"{row['cpu_ms_per_request_alone']:.1f}" for row in ROWS) + " ms,")
-    print("  for a thread that has slept starts with cold caches")
+          + ", ".join(f"{row['cpu_ms_per_request_alone']:.1f}" for row in ROWS) + " ms")
     print("  58.com, 2020, Xeon E5-2630 v4: 150.0 ms, 6.6 req/s, 1.19 cores -> MKL: 60.6 ms, 16.4 req/s, 3.30 cores")
     print("  The SavedModel's depthwise convolutions are native ones: the converter writes them as grouped")
     print("  convolutions, which TensorFlow without oneDNN runs several times slower; the plain row is a fair one.")
