@@ -76,7 +76,7 @@ class MinutePlanner {
   void Rescue() {
     for (uint32_t m = 0; m < fleet_.models.size(); ++m) {
       if (!fleet_.models[m].homes.empty()) continue;
-      uint32_t card = Target(m, 1e9);
+      uint32_t card = SafestTarget(m, 1e9);
       if (card != kNone) Load(m, card, "it had no home", true);
     }
   }
@@ -131,14 +131,33 @@ class MinutePlanner {
     uint32_t best = kNone;
     for (uint32_t c = 0; c < fleet_.cards.size(); ++c) {
       const FleetCard& card = fleet_.cards[c];
-      if (!Takes(fleet_, fleet_.models[m], c) || card.load >= load_below) continue;
       if (best != kNone && card.load >= fleet_.cards[best].load) continue;
-      if (card.memory_used_gb + fleet_.models[m].memory_gb - Evictable(c, m) >
-          card.memory_gb + kMemoryTolerance)
-        continue;
-      best = c;
+      if (CanTake(c, m, load_below)) best = c;
     }
     return best;
+  }
+
+  // Of the cards that could be its Target, the one whose risk rises least by the model's only home: a card
+  // may be empty just now because what lives there alone has not jumped for a while.
+  uint32_t SafestTarget(uint32_t m, double load_below) {
+    uint32_t best = kNone;
+    double least = 0;
+    for (uint32_t c = 0; c < fleet_.cards.size(); ++c) {
+      if (!CanTake(c, m, load_below)) continue;
+      double risk = RiskOfOnlyHome(fleet_.models[m], c, Risks());
+      if (best != kNone && risk >= least) continue;
+      best = c;
+      least = risk;
+    }
+    return best;
+  }
+
+  // Now, or once others that have a home elsewhere are evicted.
+  bool CanTake(uint32_t c, uint32_t m, double load_below) const {
+    const FleetCard& card = fleet_.cards[c];
+    if (!Takes(fleet_, fleet_.models[m], c) || card.load >= load_below) return false;
+    double used = card.memory_used_gb + fleet_.models[m].memory_gb - Evictable(c, m);
+    return used <= card.memory_gb + kMemoryTolerance;
   }
 
   double Evictable(uint32_t card, uint32_t newcomer) const {
@@ -252,7 +271,7 @@ class MinutePlanner {
     for (uint32_t m : std::vector<uint32_t>(on_card_[closing])) {
       const FleetModel& model = fleet_.models[m];
       if (!HasHome(model, closing) || HasOtherHome(fleet_, model, closing)) continue;
-      uint32_t target = Target(m, limits_.relieve_above);
+      uint32_t target = SafestTarget(m, limits_.relieve_above);
       size_t had = changes_.size();
       if (target != kNone) Load(m, target, "its card is being given back", true);
       bool loaded = changes_.size() > had && changes_.back().kind == Change::Kind::kLoad;

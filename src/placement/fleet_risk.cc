@@ -54,9 +54,12 @@ double WorthOfOneMore(const FleetModel& model, const Captives& captives) {
 double WorthOfHome(const FleetModel& model, uint32_t card, const Captives& captives) {
   if (model.homes.size() > 2) return WorthOfFurther(model, model.homes.size() - 1);
   uint32_t other = model.homes[model.homes[0].card == card ? 1 : 0].card;
-  double risk = captives.risk[other], load = captives.load[other];
-  double alone = (risk + JumpRisk(model)) * Crowding(load + model.recent_load);
-  return PerGb(alone - risk * Crowding(load), model);
+  return PerGb(RiskOfOnlyHome(model, other, captives), model);
+}
+
+double RiskOfOnlyHome(const FleetModel& model, uint32_t card, const Captives& captives) {
+  double risk = captives.risk[card], load = captives.load[card];
+  return (risk + JumpRisk(model)) * Crowding(load + model.recent_load) - risk * Crowding(load);
 }
 
 }  // namespace snug::placement

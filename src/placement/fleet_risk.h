@@ -28,4 +28,7 @@ struct Captives {
 double WorthOfOneMore(const FleetModel& model, const Captives& captives);
 double WorthOfHome(const FleetModel& model, uint32_t card, const Captives& captives);
 
+// By how much the risk of `card` rises when a model that is not there has its only home there.
+double RiskOfOnlyHome(const FleetModel& model, uint32_t card, const Captives& captives);
+
 }  // namespace snug::placement

@@ -103,6 +103,22 @@ TEST(FleetTest, ACardIsGivenBackOnlyOnceItsModelsLiveElsewhere) {
   EXPECT_EQ(fleet.cards[0].state, CardState::kOn);
 }
 
+TEST(FleetTest, ModelsOfACardGivenBackGoWhereAJumpHurtsLeastNotWhereItIsEmptiest) {
+  // Card 1 is the emptiest because what lives there alone, and was busy a moment ago, is quiet this minute.
+  Fleet fleet = Make(3, 10, {Model(1, 0.8, {0}), Model(8, 0.5, {1}), Model(9, 0, {2})});
+  fleet.models[1].recent_load = 0.5;
+  fleet.models[2].recent_load = 0.2;
+  float use[] = {0.0f, 0.0f, 0.2f};
+  Balance(fleet, use);
+  auto changes = PlanMinute(fleet, 2, {});
+  ASSERT_GE(changes.size(), 2u);  // then second homes
+  EXPECT_EQ(changes[0].kind, Change::Kind::kClose);
+  EXPECT_EQ(changes[0].card, 0u);
+  EXPECT_EQ(changes[1].kind, Change::Kind::kLoad);
+  EXPECT_EQ(changes[1].model, 0u);
+  EXPECT_EQ(changes[1].card, 2u);
+}
+
 TEST(FleetTest, ACardIsKeptWhenItsModelsFitNowhereElse) {
   Fleet fleet = Make(2, 2, {Model(2, 0.1, {0}), Model(2, 0.1, {1})});
   EXPECT_TRUE(PlanMinute(fleet, 1, {}).empty());

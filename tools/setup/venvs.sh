@@ -54,6 +54,8 @@ make_venv() {
   [ "$(cat "$stamp" 2>/dev/null)" != "$(key "$name")" ] || return 0
   say "python environment $name: making ${dir#"$root"/}"
   mkdir -p "$root/build/logs"
+  # Through a link, what would be deleted is another checkout's.
+  [ ! -L "$venvs" ] || fail "${venvs#"$root"/} is a link to $(readlink -f "$venvs"), where $name is missing or out of date: make it there, or remove the link"
   rm -rf "$dir"
   "$python" -m venv "$dir" || fail "no environment could be made: is python3-venv installed? tools/setup/packages.sh installs it"
   install_wheels "$name" "$dir"
