@@ -11,6 +11,7 @@
 #include "cli/exit_code.h"
 #include "cli/json_access.h"
 #include "cli/limits.h"
+#include "repository/limits.h"
 #include "repository/repository.h"
 
 namespace snug::cli {
@@ -194,17 +195,24 @@ class Parser {
     };
     const CLI::Validator any([](std::string&) { return std::string(); }, "");
     const Entry entries[] = {
-        {"--engine", "engine", "auto, tensorflow, openvino, echo; default: auto", any},
-        {"--parser", "parser", "Turns payloads such as images into tensors: ocr; default: none", any},
-        {"--threads", "threads", "Threads of each instance; default: 1", CLI::Range(1, 1024)},
+        {"--engine", "engine",
+         "auto, openvino, tensorflow, python, remote, page_ocr, echo; torch and onnxruntime where they are "
+         "built; others by their plug-in's name; default: auto",
+         any},
+        {"--parser", "parser",
+         "Turns payloads such as images into tensors: ocr, page_ocr, others by their plug-in's name; "
+         "default: none",
+         any},
+        {"--threads", "threads", "Threads of each instance; default: 1",
+         CLI::Range(1, repository::kThreadsMax)},
         {"--instances", "instances", "Requests that a copy executes at once; default: 1",
-         CLI::Range(1, 1024)},
+         CLI::Range(1, repository::kInstancesMax)},
         {"--copies", "copies", "Copies of the model; default: 1", CLI::Range(0, 32)},
         {"--share", "share", "Part of a group's CPU that a copy needs, 0.01 to 1; default: 0.1",
          CLI::Range(0.01, 1.0)},
         {"--queue-limit", "queue_limit",
          "Requests that may wait before the model says it is overloaded; default: 256",
-         CLI::Range(1, 1000000)},
+         CLI::Range(1, repository::kQueueLimitMax)},
         {"--label", "label", "Another name for the version, such as stable", any},
         {"--department", "department", "Owner; departments do not share groups", any},
         {"--sharing", "sharing",

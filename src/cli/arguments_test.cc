@@ -31,6 +31,13 @@ std::string ParseBad(const Words& words) {
   return stop->err;
 }
 
+TEST(ArgumentsTest, DeployHasTheLimitsOfModels) {
+  ParseGood({"deploy", "d", "--threads", "256", "--instances", "64", "--queue-limit", "65536"});
+  EXPECT_THAT(ParseBad({"deploy", "d", "--threads", "257"}), HasSubstr("--threads"));
+  EXPECT_THAT(ParseBad({"deploy", "d", "--instances", "65"}), HasSubstr("--instances"));
+  EXPECT_THAT(ParseBad({"deploy", "d", "--queue-limit", "65537"}), HasSubstr("--queue-limit"));
+}
+
 TEST(ArgumentsTest, DeployCarriesWhatWasGivenAndNothingElse) {
   auto parsed = ParseGood({"deploy",          "./dir",     "--name",      "ocr",      "--engine",  "openvino",
                            "--copies",        "2",         "--precision", "bf16",     "--onednn",  "off",

@@ -56,6 +56,12 @@ std::string SnugCommand(const Globals& globals) {
   return globals.state_given ? "snug --state " + globals.state : "snug";
 }
 
+std::string CurlCommand(const std::string& url, const std::string& token_file) {
+  if (token_file.empty()) return "curl " + url;
+  // The file's lines are TOKEN or NAME:TOKEN, or comments.
+  return fmt::format("curl -H \"Authorization: Bearer $(sed '/^#/d;s/.*://;q' {})\" {}", token_file, url);
+}
+
 int RunVersion(const Session& session) {
   if (session.globals.json) {
     session.terminal.out << Dump({{"version", SNUG_VERSION}}) << "\n";

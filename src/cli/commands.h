@@ -18,6 +18,10 @@ int Fail(const Session& session, const Status& status);
 // "snug", or "snug --state DIR" where that was given: what hints for the same platform begin with.
 std::string SnugCommand(const Globals& globals);
 
+// What asks for `url`. With a token file its first token is sent; it is read when the command runs, never
+// shown.
+std::string CurlCommand(const std::string& url, const std::string& token_file);
+
 int RunUp(const Session& session, const UpOptions& options);
 int RunDown(const Session& session, const DownOptions& options);
 int RunSupervise(const Session& session);

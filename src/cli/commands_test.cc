@@ -221,6 +221,22 @@ TEST(CommandsTest, TheTokenIsSentAndNeverShown) {
   EXPECT_THAT(ran.err, Not(HasSubstr("secret")));
 }
 
+TEST(CommandsTest, TheCurlThatUpSuggestsReadsTheTokenFromItsFile) {
+  EXPECT_EQ(CurlCommand("http://h/api", ""), "curl http://h/api");
+  TestDir dir;
+  for (const char* file : {"0123456789abcdef\n", "ann:0123456789abcdef\nbob:fedcba9876543210\n",
+                           "# tokens: two\nann:0123456789abcdef\n"}) {
+    dir.Write("token", file);
+    std::string curl = CurlCommand("http://h/api", dir / "token");
+    EXPECT_THAT(curl, Not(HasSubstr("0123456789abcdef")));
+    dir.Write("try.sh", "set -- " + curl + "; printf '%s|%s|%s' \"$2\" \"$3\" \"$4\" >" + (dir / "said"));
+    ASSERT_EQ(std::system(("sh " + (dir / "try.sh")).c_str()), 0);
+    EXPECT_EQ(os::ReadFile(dir / "said", 4096).value(),
+              "-H|Authorization: Bearer 0123456789abcdef|http://h/api")
+        << file;
+  }
+}
+
 TEST(CommandsTest, DeployUploadsWaitsAndTeaches) {
   FakePlatform platform;
   TestDir dir;

@@ -145,11 +145,12 @@ void PrintUp(const Session& session, const Json& status, const char* headline) {
   const Globals& globals = session.globals;
   std::string api = TextOf(status, "api");
   std::string door = TextOf(status, "front_door");
+  auto config = ReadConfig(globals.state);
+  std::string curl = CurlCommand(api + "/api/v1/status", config.ok() ? config->token_file : "");
   session.terminal.out << fmt::format(
-      "{}\n  api         {}\n  front door  {}  (gRPC and REST)\n  state       {}\ntry:\n  curl "
-      "{}/api/v1/status\n"
+      "{}\n  api         {}\n  front door  {}  (gRPC and REST)\n  state       {}\ntry:\n  {}\n"
       "  {} deploy ./my_model_dir --name mine\n",
-      headline, api, door, globals.state, api, SnugCommand(globals));
+      headline, api, door, globals.state, curl, SnugCommand(globals));
   for (const auto& warning : ListOf(status, "warnings")) {
     if (warning.is_string()) session.terminal.err << "snug: warning: " << warning.get<std::string>() << "\n";
   }

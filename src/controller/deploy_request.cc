@@ -8,6 +8,7 @@
 
 #include "os/files.h"
 #include "repository/layout.h"
+#include "repository/limits.h"
 #include "repository/repository.h"
 
 namespace snug::controller {
@@ -79,8 +80,12 @@ Result<std::vector<std::string>> Names(const std::string& key, const std::string
 Status Override(const std::string& key, const std::string& value, Json* json) {
   if (key == "engine_options" || key == "parser_options") {
     SNUG_ASSIGN_OR_RETURN((*json)[key], Object(key, value));
-  } else if (key == "threads" || key == "instances" || key == "queue_limit") {
-    SNUG_ASSIGN_OR_RETURN((*json)[key], Number<int>(key, value, 1, 1000000));
+  } else if (key == "threads") {
+    SNUG_ASSIGN_OR_RETURN((*json)[key], Number(key, value, 1, repository::kThreadsMax));
+  } else if (key == "instances") {
+    SNUG_ASSIGN_OR_RETURN((*json)[key], Number(key, value, 1, repository::kInstancesMax));
+  } else if (key == "queue_limit") {
+    SNUG_ASSIGN_OR_RETURN((*json)[key], Number(key, value, 1, repository::kQueueLimitMax));
   } else if (key == "parser" && value.empty()) {
     json->erase("parser");
     json->erase("parser_options");

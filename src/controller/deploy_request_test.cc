@@ -102,6 +102,17 @@ TEST(MergeConfig, ParametersWinOverTheFile) {
   EXPECT_EQ(merged->parser, "ocr");
 }
 
+TEST(MergeConfig, RefusesWhatTheModelsFileWouldNotTake) {
+  EXPECT_TRUE(
+      MergeConfig("", {{"threads", "256"}, {"instances", "64"}, {"queue_limit", "65536"}}, "", 1).ok());
+  for (auto [key, value, expected] : {std::tuple{"threads", "257", "from 1 to 256"},
+                                      {"instances", "65", "from 1 to 64"},
+                                      {"queue_limit", "65537", "from 1 to 65536"},
+                                      {"threads", "0", "from 1 to 256"}}) {
+    EXPECT_THAT(MergeConfig("", {{key, value}}, "", 1).status().text(), HasSubstr(expected));
+  }
+}
+
 TEST(MergeConfig, KeepsWhatTheFileSaysBeside) {
   auto merged = MergeConfig("execution_timeout_s: 7\nbatching: {sizes: [1, 4]}\nlabels: {old: 1}\n",
                             {{"threads", "2"}}, "", 1);

@@ -224,6 +224,27 @@ TEST(Reconciler, ScalingUpAndDownDrainsBeforeItUnloads) {
   EXPECT_EQ(p.Endpoints("a"), 3u);
 }
 
+TEST(Reconciler, WhatIsJustDeployedOrScaledSaysWhyItIsNotReady) {
+  Platform p;
+  auto look = [&p] {
+    auto tables = *p.registry->Load();
+    auto view = MakeModelView(tables, p.reconciler->Know(), *tables.Model("a"));
+    return std::pair(view.state, view.reason);
+  };
+  p.Deploy("a", 1);
+  EXPECT_EQ(look(),
+            std::pair(State::kPending,
+                      std::string("version 1: 0 of 1 copies ready, the others are about to be placed")));
+  p.Steps(kEnough);
+  EXPECT_EQ(look(), std::pair(State::kReady, std::string()));
+  ASSERT_TRUE(p.registry->Scale("a", 3, "t").ok());
+  EXPECT_EQ(look(),
+            std::pair(State::kDegraded,
+                      std::string("version 1: 1 of 3 copies ready, the others are about to be placed")));
+  p.Steps(1);
+  EXPECT_THAT(look().second, HasSubstr("copy in g"));
+}
+
 TEST(Reconciler, ACopyThatIsWantedAgainWhileItDrainsStays) {
   Platform p;
   p.Deploy("a", 1, 2);

@@ -60,6 +60,9 @@ State LiveState(const std::vector<const CopyView*>& copies, int wanted, const st
     }
   }
   if (!unplaced.empty()) *reason = unplaced + (reason->empty() ? "" : "; " + *reason);
+  // Right after a deployment or a scale: the loop has not looked yet.
+  if (reason->empty())
+    *reason = fmt::format("{} of {} copies ready, the others are about to be placed", count("READY"), wanted);
   if (count("READY") > 0) return State::kDegraded;
   if (count("FAILED") > 0) return State::kFailed;
   if (copies.empty() || count("PENDING") > 0) return copies.empty() ? State::kPending : State::kLoading;
@@ -111,7 +114,8 @@ void SumUp(ModelView* model) {
                  (model->state == State::kReady || version->state == State::kFailed);
     if (!worse) continue;
     model->state = version->state;
-    model->reason = fmt::format("version {}: {}", version->row->version, version->reason);
+    model->reason = fmt::format("version {}: {}", version->row->version,
+                                version->reason.empty() ? Name(version->state) : version->reason);
   }
   if (some_serve && model->state != State::kReady) model->state = State::kDegraded;
   if (model->state == State::kReady || model->state == State::kStopped) model->reason.clear();
