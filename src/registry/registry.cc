@@ -93,8 +93,9 @@ class SqlRegistry final : public Registry {
 
   Status OpenFile() {
     return Guarded([&]() -> Status {
-      sql_.open(soci::sqlite3,
-                fmt::format("db={} timeout={} synchronous=full", Quoted(options_.path), kLockWaitSecondsMax));
+      // Not synchronous=full in here: SOCI executes that while it opens and, of a damaged file, leaks the
+      // handle.
+      sql_.open(soci::sqlite3, fmt::format("db={} timeout={}", Quoted(options_.path), kLockWaitSecondsMax));
       sql_ << "pragma journal_mode=wal";
       sql_ << "pragma synchronous=full";
       sql_ << "pragma foreign_keys=on";
