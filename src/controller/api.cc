@@ -293,7 +293,7 @@ Result<int64_t> Api::PutVersion(const Upload& upload, const DeployRequest& wish,
                                 std::vector<std::string>* warnings) {
   SNUG_ASSIGN_OR_RETURN(MergedConfig unlabelled, MergeConfig(upload.model_yaml, request.query, "", 0));
   SNUG_RETURN_IF_ERROR(CheckRunnable(unlabelled, upload.directory, options_.plugins_dir));
-  if (upload.model_yaml.find("labels") != std::string::npos) {
+  if (unlabelled.labels_left_out) {
     warnings->push_back("labels in model.yaml are not taken: give the parameter label");
   }
   std::lock_guard lock(store_mutex_);

@@ -203,12 +203,12 @@ Result<MergedConfig> MergeConfig(const std::string& uploaded_yaml, const Query& 
   SNUG_ASSIGN_OR_RETURN(const std::string uploaded,
                         repository::ModelConfigAsJson(uploaded_yaml, "model.yaml"));
   Json json = Json::parse(uploaded);
-  json.erase("labels");  // they are the registry's
+  MergedConfig merged;
+  merged.labels_left_out = json.erase("labels") > 0;
   for (const auto& [key, value] : query) {
     if (Contains(kConfigKeys, key)) SNUG_RETURN_IF_ERROR(Override(key, value, &json));
   }
   if (!label.empty()) json["labels"] = {{label, version}};
-  MergedConfig merged;
   // JSON is YAML, and needs no quoting rules of our own.
   merged.yaml = json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   SNUG_ASSIGN_OR_RETURN(auto checked, repository::ParseModelConfig(merged.yaml, "the deployment"));

@@ -46,6 +46,7 @@ struct MergedConfig {
   std::string engine;
   std::string parser;
   std::vector<std::string> step_models;  // of a pipeline
+  bool labels_left_out = false;          // the upload gave `labels`, which are the registry's
 };
 
 // `uploaded_yaml` may be empty.

@@ -122,6 +122,10 @@ TEST(MergeConfig, KeepsWhatTheFileSaysBeside) {
   EXPECT_EQ(config->execution_timeout_s, 7);
   EXPECT_EQ(config->batching.sizes, (std::vector<int64_t>{1, 4}));
   EXPECT_TRUE(config->labels.empty()) << "labels are the registry's";
+  EXPECT_TRUE(merged->labels_left_out);
+  merged = MergeConfig("class_labels: {y: labels.txt}\n", {}, "new", 1);
+  ASSERT_TRUE(merged.ok()) << merged.status().ToString();
+  EXPECT_FALSE(merged->labels_left_out);
 }
 
 constexpr char kPipeline[] =
