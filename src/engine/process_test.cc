@@ -168,6 +168,7 @@ TEST_F(ProcessTest, CrashInExecuteIsUnavailableThenRecovers) {
   EXPECT_EQ(status.code(), Code::kUnavailable);
   EXPECT_THAT(status.text(),
               testing::MatchesRegex("engine process of .* died \\(signal 9\\); it is being restarted"));
+  EXPECT_NE(model->process_id(), first) << "who waits for another process must not take this one for alive";
   EXPECT_TRUE(Eventually([&] { return Send(*instance, 1).ok(); }));
   EXPECT_TRUE(Send(*other, 1).ok());
   EXPECT_NE(model->process_id(), first);

@@ -54,7 +54,14 @@ Status Supervisor::Explain(EngineChild& child) {
     child.Kill();
     end = child.AwaitEnd(kEndReportMax);
   }
-  return Down(end.value_or("does not answer"));
+  Status down = Down(end.value_or("does not answer"));
+  // Before our thread gets to it: whoever was told that the process is gone finds it gone.
+  std::lock_guard lock(mutex_);
+  if (ready_ && child_.get() == &child) {
+    ready_ = false;
+    why_down_ = down;
+  }
+  return down;
 }
 
 // Starts a process and loads the model into it; `child_` is set meanwhile, so that stopping can kill it.

@@ -34,7 +34,7 @@ class Supervisor {
   // The process to talk to. UNAVAILABLE while there is none, saying why.
   Result<std::shared_ptr<EngineChild>> Current();
   // What became of `child`, whose channel broke: UNAVAILABLE with how it ended. A process that closed its
-  // channel but lives on is killed.
+  // channel but lives on is killed. Current() does not give it any more.
   Status Explain(EngineChild& child);
 
   static constexpr int kEndSecondsMax = 5;

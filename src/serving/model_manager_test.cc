@@ -551,6 +551,16 @@ TEST_F(ManagerTest, DeadEngineProcessIsTriedOnceMore) {
   EXPECT_EQ((*manager().Statistics("m", ""))[0].stats->retries.value(), 2u);
 }
 
+TEST_F(ManagerTest, AnEngineThatIsUnavailableInAProcessThatLivesIsNotWaitedFor) {
+  AddVersion("m", 1);
+  control_.SetProcess(100);
+  ASSERT_TRUE(Load("m").ok());
+  control_.FailExecutions(1, Unavailable("the server behind is gone"), /*process_dies=*/false);
+  auto answer = Infer("m");
+  EXPECT_EQ(Get(answer).status().text(), "the server behind is gone");
+  EXPECT_EQ((*manager().Statistics("m", ""))[0].stats->retries.value(), 0u);
+}
+
 TEST_F(ManagerTest, CountsAndMetrics) {
   AddVersion("m", 1);
   ASSERT_TRUE(Load("m").ok());

@@ -465,12 +465,14 @@ Result<std::vector<Tensor>> Servable::ExecuteWithRetry(engine::Instance& instanc
   }
 }
 
-bool Servable::AwaitRestart(int64_t died, const Job& job) {
+bool Servable::AwaitRestart(int64_t process, const Job& job) {
+  // It lives: the engine itself is out of service (a Python worker that died, a remote server that is gone).
+  if (process != 0 && model_->process_id() == process) return false;
   int64_t up = 0;
   down_since_ns_.compare_exchange_strong(up, clock_.Now().time_since_epoch().count());
   for (;;) {
-    const int64_t process = model_->process_id();
-    if (process != 0 && process != died) return true;
+    const int64_t next = model_->process_id();
+    if (next != 0 && next != process) return true;
     const TimePoint now = clock_.Now();
     const TimePoint since{Duration(down_since_ns_.load())};
     if (now - since > kRestartWaitMax || !StillWanted(job, now).ok()) return false;

@@ -200,8 +200,8 @@ class Servable {
                                           std::span<const uint8_t> wanted);
   Result<std::vector<Tensor>> ExecutePipeline(engine::Instance& instance, const std::vector<Tensor>& inputs,
                                               const std::vector<uint8_t>& wanted, const Job& job);
-  // True when another process than `died` is there.
-  bool AwaitRestart(int64_t died, const Job& job);
+  // After an execution that was UNAVAILABLE in `process`: true when another process is there.
+  bool AwaitRestart(int64_t process, const Job& job);
   Result<PredictResponse> ParseAndExecute(const PredictRequest& request, Job& job, Stages& stages);
   Result<std::vector<Tensor>> ExecuteOnInstance(const std::vector<Tensor>& inputs, Job& parent,
                                                 TimePoint parse_begun);

@@ -45,10 +45,11 @@ class FakeControl {
     Set([this] { held_ = false; });
   }
   // The next `count` executions, or loads, give this.
-  void FailExecutions(int count, Status status) {
+  void FailExecutions(int count, Status status, bool process_dies = true) {
     Set([&] {
       failures_ = count;
       failure_ = std::move(status);
+      process_dies_ = process_dies;
     });
   }
   void FailLoads(Status status, int count = INT_MAX) {
@@ -102,7 +103,7 @@ class FakeControl {
     changed_.notify_all();
     if (failures_ == 0) return {};
     --failures_;
-    if (process_ != 0) ++process_;  // as if it had died and come back
+    if (process_ != 0 && process_dies_) ++process_;  // as if it had died and come back
     return failure_;
   }
   Status Load() {
@@ -136,6 +137,7 @@ class FakeControl {
   int trims_[2] = {0, 0};
   std::function<void()> on_load_;
   int64_t process_ = 0;
+  bool process_dies_ = true;
   Status failure_, load_failure_;
 };
 
