@@ -141,6 +141,7 @@ TEST_F(ApiTest, BadDeploymentsSayWhatIsWrong) {
   check(Ask("POST", versions + "?keep_apart=a", "", Tar()), 400, "a itself");
   check(Ask("POST", versions + "?pinned_groups=g1", "", Tar()), 400, "there is no group g1; there are: none");
   check(Ask("POST", versions, "", Tar({{"readme.txt", "x"}})), 400, "name the engine");
+  check(Ask("POST", versions, "", Tar({{"readme.txt", "x"}})), 400, "\"the upload is no model");
   check(Ask("POST", versions, "", Tar({{"../x", "x"}})), 400, "..");
   check(Ask("POST", versions, "", Tar({{"m.onnx", "x"}, {"model.yaml", "nope: 1"}})), 400, "nope");
   check(Ask("POST", versions, "not a tar"), 400, "tar");

@@ -228,7 +228,10 @@ Status CheckRunnable(const MergedConfig& config, const std::string& files_dir,
                            layout.versions.size());
   }
   if (config.engine == "auto" && layout.kind == repository::LayoutKind::kOther) {
-    return InvalidArgument("{}; or name the engine that knows these files", layout.problem);
+    // It begins with where the upload was unpacked, which means nothing to who sent it.
+    std::string problem = layout.problem;
+    if (problem.starts_with(files_dir)) problem.replace(0, files_dir.size(), "the upload");
+    return InvalidArgument("{}; or name the engine that knows these files", problem);
   }
   return {};
 }
