@@ -548,17 +548,10 @@ TEST_F(ManagerTest, DeadEngineProcessIsTriedOnceMore) {
   auto twice = Infer("m");
   EXPECT_EQ(Get(twice).status().code(), Code::kUnavailable)
       << "a request that kills processes is not tried for ever";
+  control_.FailExecutions(1, Unavailable("a server behind is gone"), /*process_dies=*/false);
+  auto lives = Infer("m");
+  EXPECT_EQ(Get(lives).status().text(), "a server behind is gone") << "no other process is waited for";
   EXPECT_EQ((*manager().Statistics("m", ""))[0].stats->retries.value(), 2u);
-}
-
-TEST_F(ManagerTest, AnEngineThatIsUnavailableInAProcessThatLivesIsNotWaitedFor) {
-  AddVersion("m", 1);
-  control_.SetProcess(100);
-  ASSERT_TRUE(Load("m").ok());
-  control_.FailExecutions(1, Unavailable("the server behind is gone"), /*process_dies=*/false);
-  auto answer = Infer("m");
-  EXPECT_EQ(Get(answer).status().text(), "the server behind is gone");
-  EXPECT_EQ((*manager().Statistics("m", ""))[0].stats->retries.value(), 0u);
 }
 
 TEST_F(ManagerTest, CountsAndMetrics) {
