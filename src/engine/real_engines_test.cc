@@ -31,7 +31,7 @@ std::vector<float> Linear(const std::vector<float>& x) {
 class RealEnginesTest : public testing::Test {
  protected:
   void SetUp() override {
-#if SNUG_SANITIZED
+#ifdef SNUG_SANITIZED
     GTEST_SKIP()
         << "OpenVINO's TBB opens a library with RTLD_DEEPBIND, which sanitizers refuse; TensorFlow's own "
            "allocations and races are not ours to judge";

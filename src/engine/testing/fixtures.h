@@ -12,12 +12,6 @@
 
 #include "engine/engine.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SNUG_SANITIZED 1
-#else
-#define SNUG_SANITIZED 0
-#endif
-
 namespace snug::engine {
 
 inline HostOptions TestHostOptions() {
