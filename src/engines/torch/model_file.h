@@ -1,4 +1,5 @@
-// Which file of a version's directory is the TorchScript model.
+// Which file of a version's directory is the model: TorchScript, or a package that was compiled ahead of
+// time.
 #pragma once
 
 #include <string>
@@ -6,7 +7,8 @@
 namespace snug::torch_engine {
 
 bool HasModelFile(const std::string& directory);
-// model.pt, else the only *.pt, *.jit or *.ts. Throws kit::Failure(INVALID_ARGUMENT).
+// model.pt, else the only *.pt, *.pt2, *.jit or *.ts. Throws kit::Failure(INVALID_ARGUMENT).
 std::string FindModelFile(const std::string& directory);
+bool IsPackage(const std::string& file);  // .pt2
 
 }  // namespace snug::torch_engine

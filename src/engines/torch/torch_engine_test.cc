@@ -1,4 +1,5 @@
-// TorchScript models through the host. testdata/make_models.cc made them.
+// TorchScript models and compiled packages through the host. testdata/make_models.cc and make_packages.py
+// made them.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -20,7 +21,7 @@ const std::string kLinear = "{" + kX + R"(,"outputs":[{"name":"y","dtype":"FP32"
 class TorchTest : public testing::Test {
  protected:
   void SetUp() override {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef SNUG_SANITIZED
     GTEST_SKIP() << "LibTorch's own allocations and races are not ours to judge";
 #endif
   }
@@ -119,7 +120,7 @@ TEST_F(TorchTest, WhatIsDeclaredWronglyIsSaid) {
   EXPECT_THAT(TryLoad(kData + "linear", R"({"inputs":[{"name":"x","dtype":"BYTES","shape":[1]}],)" + y + "}")
                   .status()
                   .ToString(),
-              HasSubstr("UNIMPLEMENTED: TorchScript has no tensors of type BYTES"));
+              HasSubstr("UNIMPLEMENTED: LibTorch has no tensors of type BYTES"));
   auto twice = TryLoad(kData + "linear", "{" + kX +
                                              R"(,"outputs":[{"name":"y","dtype":"FP32","shape":[-1,3]},)"
                                              R"({"name":"z","dtype":"FP32","shape":[-1,3]}]})");
@@ -146,8 +147,70 @@ TEST_F(TorchTest, OtherFilesAreRefused) {
   EXPECT_THAT(TryLoad(directory, kLinear).status().text(), HasSubstr("a.pt is no TorchScript that LibTorch"));
   std::ofstream(directory + "/b.pt") << "no archive";
   EXPECT_THAT(TryLoad(directory, kLinear).status().text(),
-              HasSubstr("several TorchScript files: call one of them model.pt"));
+              HasSubstr("several .pt or .pt2 or .jit or .ts files: call one of them model.pt"));
   std::filesystem::remove_all(directory);
+}
+
+TEST_F(TorchTest, CompiledPackages) {
+  auto model = TryLoad(kData + "compiled", kLinear, 2, Isolation::kDefault);
+  ASSERT_TRUE(model.ok()) << model.status().ToString();
+  EXPECT_NE((*model)->process_id(), 0);
+  EXPECT_THAT((*model)->info().description,
+              testing::MatchesRegex("LibTorch .* CPU, compiled torch.export, 2 threads"));
+  auto one = std::move(*(*model)->CreateInstance());
+  auto other = std::move(*(*model)->CreateInstance());
+  for (int64_t rows : {1, 7, 3}) {
+    for (Instance* instance : {one.get(), other.get()}) {
+      auto outputs = Send(*instance, rows);
+      ASSERT_TRUE(outputs.ok()) << outputs.status().ToString();
+      ASSERT_EQ((*outputs)[0].shape, (Shape{rows, 3}));
+      const auto* y = static_cast<const float*>((*outputs)[0].buffer.data());
+      EXPECT_NEAR(y[(rows - 1) * 3], 0.0f + 0.1f + 0.2f + 0.3f + 0.5f, 1e-5);
+      EXPECT_NEAR(y[(rows - 1) * 3 + 2], 0.8f + 0.9f + 1.0f + 1.1f + 2.0f, 1e-5);
+    }
+  }
+}
+
+TEST_F(TorchTest, StatefulPackagesAreACopyForEachInstance) {
+  auto model = TryLoad(kData + "compiled", R"({"stateful":true,)" + kLinear.substr(1));
+  ASSERT_TRUE(model.ok()) << model.status().ToString();
+  auto instance = (*model)->CreateInstance();
+  ASSERT_TRUE(instance.ok());
+  EXPECT_TRUE(Send(**instance, 2).ok());
+}
+
+// The code itself would read past what it was given.
+TEST_F(TorchTest, APackageChecksWhatIsDeclaredWrongly) {
+  auto model = TryLoad(kData + "compiled", R"({"inputs":[{"name":"x","dtype":"FP32","shape":[-1,-1]}],)"
+                                           R"("outputs":[{"name":"y","dtype":"FP32","shape":[-1,3]}]})");
+  ASSERT_TRUE(model.ok()) << model.status().ToString();
+  const float x[5] = {};
+  TensorView view{"x", DType::kFp32, {1, 5}, x, sizeof x};
+  auto instance = std::move(*(*model)->CreateInstance());
+  EXPECT_THAT(instance->Execute({&view, 1}, {}).status().text(), HasSubstr("expected"));
+  TensorView half{"x", DType::kFp32, {1, 2}, x, 8};
+  EXPECT_THAT(instance->Execute({&half, 1}, {}).status().text(), HasSubstr("expected"));
+  EXPECT_THAT(TryLoad(kData + "compiled", "{" + kX + "}").status().text(),
+              HasSubstr("declare inputs and outputs in engine_options in the order of forward's"));
+  auto twice = TryLoad(kData + "compiled", "{" + kX +
+                                               R"(,"outputs":[{"name":"y","dtype":"FP32","shape":[-1,3]},)"
+                                               R"({"name":"z","dtype":"FP32","shape":[-1,3]}]})");
+  ASSERT_TRUE(twice.ok()) << twice.status().ToString();
+  EXPECT_THAT(Send(**(*twice)->CreateInstance(), 1).status().text(),
+              HasSubstr("returned 1 values, declared are 2"));
+  auto two_inputs = TryLoad(kData + "compiled", R"({"inputs":[{"name":"x","dtype":"FP32","shape":[1,4]},)"
+                                                R"({"name":"z","dtype":"FP32","shape":[1,4]}],)"
+                                                R"("outputs":[{"name":"y","dtype":"FP32","shape":[-1,3]}]})");
+  ASSERT_TRUE(two_inputs.ok()) << two_inputs.status().ToString();
+  const float four[4] = {};
+  const TensorView views[] = {{"x", DType::kFp32, {1, 4}, four, 16}, {"z", DType::kFp32, {1, 4}, four, 16}};
+  EXPECT_FALSE((*(*two_inputs)->CreateInstance())->Execute(views, {}).ok());
+}
+
+TEST_F(TorchTest, AGraphThatIsNotCompiledIsSaidToBe) {
+  Status status = TryLoad(kData + "exported", kLinear).status();
+  EXPECT_EQ(status.code(), Code::kInvalidArgument);
+  EXPECT_THAT(status.text(), HasSubstr("torch._inductor.aoti_compile_and_package(torch.export.load("));
 }
 
 // A real model: silero's detector of speech, 512 samples at a time; it keeps a state.
