@@ -1,5 +1,6 @@
 // The engine against a gRPC server in this process, whose gRPC is Google's.
 #include <gmock/gmock.h>
+#include <grpc/grpc.h>
 #include <grpc_service.grpc.pb.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
@@ -53,6 +54,9 @@ class Server final : public inference::GRPCInferenceService::Service {
 
 class RemoteTest : public testing::Test {
  protected:
+  // gRPC stays up between tests: the last server's end would shut all of it down, where gRPC 1.51 may wait
+  // for ever for a thread of its own that polls (once in some 100 times).
+  static void SetUpTestSuite() { [[maybe_unused]] static const bool up = (grpc_init(), true); }
   void SetUp() override {
     directory_ = testing::TempDir() + "/remote.XXXXXX";
     ASSERT_NE(mkdtemp(directory_.data()), nullptr);
