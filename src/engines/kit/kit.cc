@@ -1,5 +1,7 @@
 #include "engines/kit/kit.h"
 
+#include <dlfcn.h>
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -214,6 +216,14 @@ std::string OneFile(const std::string& directory, std::initializer_list<std::str
   throw Failure(SNUG_INVALID_ARGUMENT,
                 directory + (found.empty() ? " holds no " : " holds several ") + kinds +
                     (found.empty() ? " file: expected " : " files: call one of them ") + preferred);
+}
+
+std::string PluginDirectory() {
+  Dl_info info{};
+  if (dladdr(reinterpret_cast<const void*>(&PluginDirectory), &info) == 0 || info.dli_fname == nullptr) {
+    throw Failure(SNUG_INTERNAL, "the plug-in does not know where it lies");
+  }
+  return std::filesystem::absolute(info.dli_fname).parent_path().string();
 }
 
 uint64_t PrivateBytes() {

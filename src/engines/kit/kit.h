@@ -130,6 +130,8 @@ std::vector<std::string> FilesWith(const std::string& directory,
 // several.
 std::string OneFile(const std::string& directory, std::initializer_list<std::string_view> extensions,
                     const std::string& preferred);
+// The directory of the plug-in (or program) that this is linked into. Throws Failure(INTERNAL).
+std::string PluginDirectory();
 // The process's memory that is its own (not files'), to be taken before and after a load. 0 when it cannot be
 // read.
 uint64_t PrivateBytes();

@@ -1,7 +1,6 @@
 // Python models: a directory with a model.py is a model. Each instance has a process of its own
 // (snug_worker.py) that this plug-in starts, feeds through shared memory, kills when it hangs, and starts
 // again when it died.
-#include <dlfcn.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -89,11 +88,7 @@ std::string LabelOf(const fs::path& directory) {
 }
 
 std::string WorkerScript() {
-  Dl_info info{};
-  if (dladdr(reinterpret_cast<const void*>(&WorkerScript), &info) == 0 || info.dli_fname == nullptr) {
-    throw Failure(SNUG_INTERNAL, "the plug-in does not know where it lies");
-  }
-  return (fs::absolute(info.dli_fname).parent_path() / "python" / "snug_worker.py").string();
+  return snug::kit::PluginDirectory() + "/python/snug_worker.py";
 }
 
 bool Executable(const fs::path& path) {

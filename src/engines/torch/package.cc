@@ -6,9 +6,9 @@
 #include <torch/version.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "engines/torch/model.h"
 #include "engines/torch/tensors.h"
@@ -24,12 +24,10 @@ constexpr size_t kErrorBytesMax = 600;
 // The code in a package needs a library called libtorch.so. That of the wheel with CUDA wants all of CUDA;
 // this one, empty_libtorch.cc, has the same name and wants libtorch_cpu.so alone.
 void OpenLibTorchOfTheCpu() {
-  Dl_info info{};
-  dladdr(reinterpret_cast<const void*>(&OpenLibTorchOfTheCpu), &info);
-  const auto path = std::filesystem::path(info.dli_fname).parent_path() / "libsnug_torch_cpu.so";
+  const std::string path = kit::PluginDirectory() + "/libsnug_torch_cpu.so";
   static void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
-    throw kit::Failure(SNUG_FAILED_PRECONDITION, "LibTorch cannot be opened for packages: " + path.string());
+    throw kit::Failure(SNUG_FAILED_PRECONDITION, "LibTorch cannot be opened for packages: " + path);
   }
 }
 
@@ -110,10 +108,12 @@ class PackageInstance final : public Instance {
 class PackageModel final : public Model {
  public:
   PackageModel(const std::string& file, const Declared& declared)
-      : file_(file), declared_(declared), shared_(Open(static_cast<size_t>(declared.instances))) {}
+      : file_(file),
+        declared_(declared),
+        opened_(Open(declared.is_stateful ? 1 : static_cast<size_t>(declared.instances))) {}
 
   std::unique_ptr<Instance> NewInstance() override {
-    return std::make_unique<PackageInstance>(declared_.is_stateful ? Open(1) : shared_, declared_);
+    return std::make_unique<PackageInstance>(declared_.is_stateful ? TakeOne() : opened_, declared_);
   }
   std::string Form() const override {
     return declared_.is_stateful ? "compiled torch.export, a copy for each instance"
@@ -121,6 +121,12 @@ class PackageModel final : public Model {
   }
 
  private:
+  // The one that was opened by the load, for the first instance.
+  std::shared_ptr<Loader> TakeOne() {
+    std::shared_ptr<Loader> first = std::exchange(opened_, nullptr);
+    return first ? first : Open(1);
+  }
+
   std::shared_ptr<Loader> Open(size_t runners) const {
     try {
       return std::make_shared<Loader>(file_, kModelName, /*run_single_threaded=*/false, runners);
@@ -132,7 +138,7 @@ class PackageModel final : public Model {
 
   std::string file_;
   const Declared& declared_;
-  std::shared_ptr<Loader> shared_;
+  std::shared_ptr<Loader> opened_;  // shared by all instances, unless each has its own
 };
 
 }  // namespace

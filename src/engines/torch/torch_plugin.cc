@@ -3,7 +3,6 @@
 // plug-ins does not pay.
 #include <dlfcn.h>
 
-#include <filesystem>
 #include <string>
 
 #include "engine.h"
@@ -12,22 +11,13 @@
 
 namespace {
 
-namespace fs = std::filesystem;
 using snug::kit::Failure;
 using snug::kit::Guard;
 
 const snug_engine_api* inner = nullptr;  // set by the first create
 
-std::string LibraryPath() {
-  Dl_info info{};
-  if (dladdr(reinterpret_cast<const void*>(&LibraryPath), &info) == 0 || info.dli_fname == nullptr) {
-    throw Failure(SNUG_INTERNAL, "the plug-in does not know where it lies");
-  }
-  return (fs::absolute(info.dli_fname).parent_path() / "libsnug_torch.so").string();
-}
-
 void OpenInner() {
-  void* library = dlopen(LibraryPath().c_str(), RTLD_NOW | RTLD_LOCAL);
+  void* library = dlopen((snug::kit::PluginDirectory() + "/libsnug_torch.so").c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     throw Failure(SNUG_FAILED_PRECONDITION, std::string("LibTorch cannot be opened: ") + dlerror());
   }
