@@ -176,7 +176,7 @@ typedef struct snug_model_info {
   uint32_t signature_count;
   const snug_signature* signatures;
   /* 1 when execute only computes: it waits for no network, no other process and no lock that those hold. The
-   * host may then call it on the thread that received the request. Optional; 0 if in doubt. */
+   * host may then call it on the thread that received or parsed the request. Optional; 0 if in doubt. */
   int32_t only_computes;
   /* 1 when a request is answered by any number of answers: the host then calls execute_stream and never
    * execute. Optional. */

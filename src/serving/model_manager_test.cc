@@ -505,38 +505,6 @@ TEST_F(ManagerTest, UnloadOvertakesALoad) {
   EXPECT_TRUE(manager().Index().empty());
 }
 
-TEST_F(ManagerTest, PredictParsesExecutesAndFormats) {
-  AddVersion("m", 1, "parser: pair\n");
-  ASSERT_TRUE(Load("m").ok());
-  auto good = Predict("m", "3 4");
-  auto answer = Get(good);
-  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
-  EXPECT_EQ(answer->payload, "3 4");
-  EXPECT_EQ(answer->content_type, "text/plain");
-  auto bad = Predict("m", "three");
-  EXPECT_THAT(Get(bad).status().ToString(), HasSubstr("INVALID_ARGUMENT: expected two numbers"));
-  AddVersion("n", 1);
-  ASSERT_TRUE(Load("n").ok());
-  auto none = Predict("n", "3 4");
-  EXPECT_EQ(Get(none).status().code(), Code::kFailedPrecondition);
-}
-
-TEST_F(ManagerTest, PredictIsParsedWhileAnotherExecutes) {
-  AddVersion("m", 1, "parser: pair\nqueue_limit: 4\n");
-  ASSERT_TRUE(Load("m").ok());
-  control_.Hold();
-  std::vector<std::future<Result<PredictResponse>>> futures;
-  futures.push_back(Predict("m", "5 6", clock_.Now() + 1s));
-  ASSERT_TRUE(
-      control_.WaitForRunning(1));  // of two that are parsed at a time the second may be executed first
-  for (int i = 1; i < 4; ++i) futures.push_back(Predict("m", "5 6", clock_.Now() + 1s));
-  clock_.Advance(2s);
-  for (int i = 1; i < 4; ++i)
-    EXPECT_EQ(Get(futures[static_cast<size_t>(i)]).status().code(), Code::kDeadlineExceeded);
-  control_.Release();
-  EXPECT_TRUE(Get(futures[0]).ok());
-}
-
 TEST_F(ManagerTest, DeadEngineProcessIsTriedOnceMore) {
   AddVersion("m", 1);
   control_.SetProcess(100);

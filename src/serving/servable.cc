@@ -226,30 +226,30 @@ void Servable::Work(JobQueue& queue, size_t worker, engine::Instance* instance, 
   }
 }
 
-bool Servable::RunHere(InferJob& job, InferRequest& request, InferCallback& done) {
-  const bool quick = info_.only_computes && !info_.decoupled && engine_process_ == 0 &&
-                     typical_compute_ns_.load(std::memory_order_relaxed) < Duration(kQuickComputeMax).count();
-  if (!quick || !executions_->IsFreeFor(request.inputs)) return false;
-  if (!request.answer_here && !ThreadHasSlept()) return false;
+template <typename Run>
+bool Servable::OnIdleInstance(std::span<const Tensor> inputs, Run run) {
+  if (!executions_->IsFreeFor(inputs)) return false;
   for (size_t i = 0; i < turns_.size(); ++i) {
     if (!turns_[i].TryTake()) continue;
-    const bool ran = RunWith(instances_[i].get(), job, request, done);
+    const ComputeGate::Pass pass = TryTurn();
+    const bool runs = instances_[i] != nullptr && pass;  // null: stopped
+    if (runs) run(*instances_[i]);
     turns_[i].Give();
-    return ran;
+    return runs;
   }
   return false;
 }
 
-bool Servable::RunWith(engine::Instance* instance, InferJob& job, InferRequest& request,
-                       InferCallback& done) {
-  if (instance == nullptr) return false;  // stopped
-  const ComputeGate::Pass pass = TryTurn();
-  if (!pass) return false;
-  job.queued = clock_.Now();
-  job.Take(request, done);
-  stats_->in_flight.fetch_add(1, std::memory_order_relaxed);
-  RunOrFail(job, instance, job.queued);
-  return true;
+bool Servable::RunHere(InferJob& job, InferRequest& request, InferCallback& done) {
+  const bool quick = info_.only_computes && !info_.decoupled && engine_process_ == 0 &&
+                     typical_compute_ns_.load(std::memory_order_relaxed) < Duration(kQuickComputeMax).count();
+  if (!quick || (!request.answer_here && !ThreadHasSlept())) return false;
+  return OnIdleInstance(request.inputs, [&](engine::Instance& instance) {
+    job.queued = clock_.Now();
+    job.Take(request, done);
+    stats_->in_flight.fetch_add(1, std::memory_order_relaxed);
+    RunOrFail(job, &instance, job.queued);
+  });
 }
 
 Status Servable::ExecuteOnEach(const std::vector<Tensor>& inputs) {
@@ -507,6 +507,12 @@ Result<std::vector<Tensor>> Servable::ExecuteOnInstance(const std::vector<Tensor
   job->cancelled = parent.cancelled;
   job->times = parent.times;
   auto outputs = job->outputs();
+  // An engine in a process of its own is reached from any thread.
+  const bool from_any_thread = info_.only_computes || engine_process_ != 0;
+  const bool ran = from_any_thread && OnIdleInstance(inputs, [&](engine::Instance& instance) {
+                     RunOrFail(*job, &instance, clock_.Now());
+                   });
+  if (ran) return outputs.get();
   std::unique_ptr<Job> queued = std::move(job);
   bool waits = false;
   executions_->PushUnbounded(queued, &waits);  // open as long as parse threads run; at most one each

@@ -3,7 +3,8 @@
 // Each instance has a thread of its own for life (engines tie streams to threads), which takes requests from
 // one shared queue, so no instance idles while a request waits. Payloads of a model with a parser pass
 // through parse threads first: while an instance executes one request, the next is being parsed and the last
-// one formatted, and the engine never waits for either.
+// one formatted, and the engine never waits for either. A parse thread that finds an instance free executes
+// on it itself, with what it has just parsed in its core's caches.
 //
 // A tensor request of a quick model (kQuickComputeMax) is executed on the caller's thread when an instance is
 // free, nothing waits and that thread keeps up with its own work: two changes of thread would cost more than
@@ -155,7 +156,9 @@ class Servable {
   Status CheckLengths(std::span<const Tensor> inputs) const;
   // Executes the job here and now when the model is quick and an instance is free; else touches nothing.
   bool RunHere(InferJob& job, InferRequest& request, InferCallback& done);
-  bool RunWith(engine::Instance* instance, InferJob& job, InferRequest& request, InferCallback& done);
+  // False, having done nothing, when something waits or no instance is free now.
+  template <typename Run>
+  bool OnIdleInstance(std::span<const Tensor> inputs, Run run);
   using InferFlights = SingleFlight<InferRequest, InferResponse>;
   using PredictFlights = SingleFlight<PredictRequest, PredictResponse>;
 

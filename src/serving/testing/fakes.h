@@ -8,6 +8,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -86,6 +87,10 @@ class FakeControl {
   int models() const {
     return Get([this] { return models_; });
   }
+  // Of the last execution.
+  std::thread::id executed_by() const {
+    return Get([this] { return executed_by_; });
+  }
   bool WaitForLoads(int count) {
     return WaitFor([&] { return loads_ == count; });
   }
@@ -96,6 +101,7 @@ class FakeControl {
   Status Execute() {
     std::unique_lock lock(mutex_);
     ++executions_;
+    executed_by_ = std::this_thread::get_id();
     ++running_;
     changed_.notify_all();
     changed_.wait(lock, [&] { return !held_; });
@@ -135,6 +141,7 @@ class FakeControl {
   bool held_ = false, loads_held_ = false;
   int running_ = 0, executions_ = 0, models_ = 0, failures_ = 0, loads_ = 0, load_failures_ = 0;
   int trims_[2] = {0, 0};
+  std::thread::id executed_by_;
   std::function<void()> on_load_;
   int64_t process_ = 0;
   bool process_dies_ = true;
