@@ -7,8 +7,7 @@ cd "$root"
 mkdir -p build/bench
 python=build/venv/test/bin/python
 
-echo "== engines on OCR through the front door, CPU per request (the demo's table)"
-CI=true tools/demo/demo.sh
+echo "== engines on OCR through the front door, CPU per request (rounds of the demo)"
 $python bench/server/engines.py --json build/bench/engines.json
 echo
 echo "== snug-server against the engine called directly, OCR, one thread"

@@ -1,18 +1,20 @@
 #!/usr/bin/env python3
 """CPU per OCR request of four engine set-ups, through the whole platform and of the bare engine, in the same run.
 
-    bench/server/engines.py [--rounds 3] [--json FILE]
+    bench/server/engines.py [--rounds 9] [--json FILE]
 
-Reads build/demo/results.json, which `make demo` has just written (its requests go through the front door), and executes
-the same models directly, alternating. The first row is plain TensorFlow on a fair graph (native depthwise convolutions).
+Each round is one pass of the demo (tools/demo/demo.py: 2 x 44 images to each of the four with one client and with three,
+through the front door) on a platform of its own, then the same models executed directly. Ratios are taken within a
+round; the table gives their medians, and for the platform the least and the greatest. The first row is plain TensorFlow
+on a fair graph (native depthwise convolutions).
 """
 import argparse
 import json
 import os
 import pathlib
-import statistics
 import subprocess
 import sys
+import tempfile
 
 from model_server import BUILD, ROOT
 
@@ -26,47 +28,95 @@ SETUPS = [
     ("ocr-ov", "OpenVINO FP32", "openvino", "ir", {"precision": "f32"}, 0.21),
     ("ocr-ov-bf16", "OpenVINO BF16", "openvino", "ir", {"precision": "bf16"}, 0.13),
 ]
+# What a round measures of each row: CPU-ms per request of the bare engine, of the platform with three clients, with one.
+COLUMNS = ("engine", "served", "alone")
+
+
+class Demo:
+    """The demo on a platform that starts with the first round and ends with the object."""
+
+    def __init__(self):
+        self.directory = tempfile.TemporaryDirectory(prefix="snug-bench-")
+        self.state = pathlib.Path(self.directory.name) / "state"
+        self.results = pathlib.Path(self.directory.name) / "results.json"
+
+    def __enter__(self):
+        return self
+
+    def round(self):
+        """{row's name: row of results.json}; the demo fails if the texts differ."""
+        done = subprocess.run([sys.executable, ROOT / "tools/demo/demo.py", "--snug", BUILD / "bin/snug", "--state",
+                               self.state, "--results", self.results, "--port", "0", "--front-door-port", "0"],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode != 0:
+            sys.exit(done.stdout)
+        return {row["name"]: row for row in json.loads(self.results.read_text())["rows"]}
+
+    def __exit__(self, *_):
+        subprocess.run([BUILD / "bin/snug", "down"], env=dict(os.environ, SNUG_STATE=str(self.state)),
+                       stdout=subprocess.DEVNULL, check=False)
+        self.directory.cleanup()
 
 
 def direct_cpu_ms(engine, form, options, count=40):
     env = dict(os.environ, TF_CPP_MIN_LOG_LEVEL="2")
-    done = subprocess.run([str(BUILD / "bench/engine_direct"), str(BUILD / "lib/snug"), engine, str(OCR / form),
-                           json.dumps(options), str(count)], stdout=subprocess.PIPE, text=True, check=True, env=env)
+    command = [BUILD / "bench/engine_direct", BUILD / "lib/snug", engine, OCR / form, json.dumps(options), str(count)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True, env=env)
     r = json.loads(done.stdout.strip().splitlines()[-1])
     return r["cpu_s"] / r["executions"] * 1e3
 
 
+def measure_round(demo):
+    """{column: {row's name: CPU-ms per request}}, and the rows of the demo."""
+    served = demo.round()
+    direct = {name: direct_cpu_ms(engine, form, options) for name, _, engine, form, options, _ in SETUPS}
+    return {"engine": direct,
+            "served": {name: row["cpu_ms_per_request"] for name, row in served.items()},
+            "alone": {name: row["cpu_ms_per_request_alone"] for name, row in served.items()}}, served
+
+
+def row_of(setup, rounds):
+    name, title, _, _, _, target = setup
+    row = {"name": name, "title": title, "target_ratio": target}
+    for column in COLUMNS:
+        ratios = [r[column][name] / r[column][SETUPS[0][0]] for r in rounds]
+        row[f"{column}_cpu_ms"] = measure.median(r[column][name] for r in rounds)
+        row[f"{column}_ratio"] = measure.median(ratios)
+        row[f"{column}_ratios"] = ratios
+    return row
+
+
+def print_table(rows, rounds):
+    print(f"{'CPU ms per request':<23}{'engine':>8}{'ratio':>7}{'platform':>10}{'ratio':>7} {'(least-most)':<14}"
+          f"{'1 client':>8}{'ratio':>7} {'(least-most)':<14}{'target':>6}")
+    for row in rows:
+        spans = {c: f"({min(row[f'{c}_ratios']):.3f}-{max(row[f'{c}_ratios']):.3f})" for c in COLUMNS}
+        target = f"{row['target_ratio'] or 1:.2f}"
+        print(f"{row['title']:<23}{row['engine_cpu_ms']:>8.1f}{row['engine_ratio']:>7.3f}{row['served_cpu_ms']:>10.1f}"
+              f"{row['served_ratio']:>7.3f} {spans['served']:<14}{row['alone_cpu_ms']:>8.1f}{row['alone_ratio']:>7.3f} "
+              f"{spans['alone']:<14}{target:>6}")
+    name, flags, cpus = measure.cpu_name()
+    print(f"medians of {rounds} rounds; the same text on every image in each\n"
+          f"machine: {name}, {cpus} CPUs, {' '.join(flags)}; the targets were set on one with AVX-512, VNNI and BF16")
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--json", type=pathlib.Path)
     arguments = parser.parse_args()
-    served = {row["name"]: row for row in json.loads((ROOT / "build/demo/results.json").read_text())["rows"]}
-    direct = {name: [] for name, *_ in SETUPS}
-    for _ in range(arguments.rounds):
-        for name, _, engine, form, options, _ in SETUPS:
-            direct[name].append(direct_cpu_ms(engine, form, options))
-    rows, base = [], None
-    for name, title, _, _, _, target in SETUPS:
-        row = {"name": name, "title": title, "engine_cpu_ms": statistics.median(direct[name]),
-               "served_cpu_ms": served[name]["cpu_ms_per_request"],
-               "alone_cpu_ms": served[name]["cpu_ms_per_request_alone"], "target_ratio": target,
-               "description": served[name]["description"]}
-        base = base or row
-        row["engine_ratio"] = row["engine_cpu_ms"] / base["engine_cpu_ms"]
-        row["served_ratio"] = row["served_cpu_ms"] / base["served_cpu_ms"]
-        row["alone_ratio"] = row["alone_cpu_ms"] / base["alone_cpu_ms"]
-        rows.append(row)
-    print(f"{'CPU ms per request':<24}{'engine':>9}{'ratio':>7}{'platform':>10}{'ratio':>7}{'1 client':>10}{'ratio':>7}"
-          f"{'target':>8}")
-    for row in rows:
-        target = f"{row['target_ratio']:.2f}" if row["target_ratio"] else "1.00"
-        print(f"{row['title']:<24}{row['engine_cpu_ms']:>9.1f}{row['engine_ratio']:>7.2f}{row['served_cpu_ms']:>10.1f}"
-              f"{row['served_ratio']:>7.2f}{row['alone_cpu_ms']:>10.1f}{row['alone_ratio']:>7.2f}{target:>8}")
-    name, flags, cpus = measure.cpu_name()
-    print(f"machine: {name}, {cpus} CPUs, {' '.join(flags)}; the targets were set on one with AVX-512, VNNI and BF16")
+    rounds, served = [], {}
+    with Demo() as demo:
+        for turn in range(arguments.rounds):
+            figures, served = measure_round(demo)
+            rounds.append(figures)
+            print(f"round {turn + 1} of {arguments.rounds}: " + ", ".join(
+                f"{title} {figures['served'][name]:.1f} / {figures['alone'][name]:.1f} ms"
+                for name, title, *_ in SETUPS), flush=True)
+    rows = [dict(row_of(setup, rounds), description=served[setup[0]]["description"]) for setup in SETUPS]
+    print_table(rows, len(rounds))
     if arguments.json:
-        arguments.json.write_text(json.dumps({"rows": rows}, indent=1))
+        arguments.json.write_text(json.dumps({"rounds": len(rounds), "rows": rows}, indent=1))
 
 
 if __name__ == "__main__":
