@@ -90,7 +90,7 @@ size_t Channel::ReadHeader(char* data, size_t, size_t bytes, void* self) {
   return bytes;
 }
 
-Status Channel::StatusOfTransfer(CURLcode code) {
+Status Channel::StatusOfTransfer(CURLcode code, bool is_first) {
   if (too_large_) {
     return Error(Code::kResourceExhausted, "the answer of {} exceeds the limit of {} bytes",
                  options_.host_port, kAnswerBytesMax);
@@ -102,7 +102,18 @@ Status Channel::StatusOfTransfer(CURLcode code) {
   if (code == CURLE_OPERATION_TIMEDOUT && connected > 0) {
     return Error(Code::kDeadlineExceeded, "{} did not answer in time", options_.host_port);
   }
-  if (code != CURLE_OK) return Unavailable("{}: {}", options_.host_port, curl_easy_strerror(code));
+  if (code != CURLE_OK) {
+    // Where libcurl's text says nothing of the likely reason.
+    const char* hint = "";
+    if (is_first && http == 0 && !options_.tls && connected > 0) {
+      hint = "; is it a port for TLS (https:// before the host)?";
+    } else if (is_first && http == 0 && options_.tls && options_.cert_file.empty() &&
+               (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR)) {
+      hint = "; does it ask for a certificate (cert_file)?";
+    }
+    return Unavailable("{}: {}{}", options_.host_port,
+                       detail_[0] != '\0' ? detail_ : curl_easy_strerror(code), hint);
+  }
   if (http == 200) return {};
   return Error(http >= 502 && http <= 504 ? Code::kUnavailable : Code::kUnknown,
                "{} answered HTTP status {}: is it a gRPC port?", options_.host_port, http);
@@ -136,7 +147,9 @@ Result<std::string_view> Channel::CallOnce(const std::string& method, const std:
   grpc_status_.clear();
   grpc_message_.clear();
   too_large_ = false;
+  detail_[0] = '\0';
   curl_easy_reset(curl_);  // keeps the connection
+  curl_easy_setopt(curl_, CURLOPT_ERRORBUFFER, detail_);
   curl_easy_setopt(curl_, CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl_, CURLOPT_PROTOCOLS_STR, options_.tls ? "https" : "http");
   curl_easy_setopt(curl_, CURLOPT_HTTP_VERSION,
@@ -164,9 +177,10 @@ Result<std::string_view> Channel::CallOnce(const std::string& method, const std:
   if (!options_.cert_file.empty()) curl_easy_setopt(curl_, CURLOPT_SSLCERT, options_.cert_file.c_str());
   if (!options_.key_file.empty()) curl_easy_setopt(curl_, CURLOPT_SSLKEY, options_.key_file.c_str());
   CURLcode code = curl_easy_perform(curl_);
+  const bool is_first = !connected_;
   connected_ = code == CURLE_OK && !grpc_status_.empty();
   // A server that has answered early may reset the stream: its status counts.
-  if (code == CURLE_OK || grpc_status_.empty()) SNUG_RETURN_IF_ERROR(StatusOfTransfer(code));
+  if (code == CURLE_OK || grpc_status_.empty()) SNUG_RETURN_IF_ERROR(StatusOfTransfer(code, is_first));
   return TakeMessage();
 }
 

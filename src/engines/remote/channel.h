@@ -38,7 +38,7 @@ class Channel {
 
  private:
   Result<std::string_view> CallOnce(const std::string& method, const std::string& message, Duration timeout);
-  Status StatusOfTransfer(CURLcode code);
+  Status StatusOfTransfer(CURLcode code, bool is_first);  // the first call of its connection
   Result<std::string_view> TakeMessage();
   static size_t WriteBody(char* data, size_t, size_t bytes, void* self);
   static size_t ReadHeader(char* data, size_t, size_t bytes, void* self);
@@ -53,6 +53,7 @@ class Channel {
   std::string grpc_status_;
   std::string grpc_message_;
   bool too_large_ = false;
+  char detail_[CURL_ERROR_SIZE] = "";  // libcurl says there which certificate it is that it does not like
 };
 
 // "a%20b" → "a b", as gRPC's texts come. Pure.

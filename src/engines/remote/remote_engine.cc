@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -70,10 +71,20 @@ void ReadUrl(const std::string& url, ChannelOptions& channel) {
   channel.host_port = rest;
 }
 
-std::string PathOption(const snug::kit::Options& options, const char* name,
-                       const std::filesystem::path& directory) {
+// A PEM file's path; relative ones start at the version's directory. Files are tried here, since libcurl
+// would not say which one is missing, and a load would wait for a server that is well.
+std::string PemOption(const snug::kit::Options& options, const char* name,
+                      const std::filesystem::path& directory, bool tls) {
   std::string path = options.Text(name, "");
-  return path.empty() ? path : (directory / path).string();
+  if (path.empty()) return path;
+  const std::string option = std::string("engine option \"") + name + "\"";
+  if (!tls)
+    throw Failure(SNUG_INVALID_ARGUMENT, option + " is for TLS: write https:// before the host in \"url\"");
+  path = (directory / path).string();
+  if (!std::filesystem::is_regular_file(path) || !std::ifstream(path)) {
+    throw Failure(SNUG_INVALID_ARGUMENT, option + " must be a PEM file; cannot read " + path);
+  }
+  return path;
 }
 
 Metadata AskMetadata(snug_model& model, snug::Duration patience) {
@@ -105,9 +116,9 @@ void Load(const char* directory, const char* options_json, snug_model& model) {
                      "load_timeout_ms", "ca_file", "cert_file", "key_file", "inputs", "outputs"});
   ReadUrl(options.Text("url", ""), model.channel);
   const std::filesystem::path root = std::filesystem::absolute(directory).lexically_normal();
-  model.channel.ca_file = PathOption(options, "ca_file", root);
-  model.channel.cert_file = PathOption(options, "cert_file", root);
-  model.channel.key_file = PathOption(options, "key_file", root);
+  model.channel.ca_file = PemOption(options, "ca_file", root, model.channel.tls);
+  model.channel.cert_file = PemOption(options, "cert_file", root, model.channel.tls);
+  model.channel.key_file = PemOption(options, "key_file", root, model.channel.tls);
   model.is_kserve = options.Choice("protocol", "kserve", {"kserve", "tfserving"}) == "kserve";
   // models/NAME/VERSION: the same name, unless told otherwise.
   model.remote.model = options.Text("model", root.parent_path().filename().string());

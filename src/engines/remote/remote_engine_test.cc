@@ -196,7 +196,17 @@ TEST_F(RemoteTest, Tls) {
   ASSERT_TRUE(model.ok()) << model.status().ToString();
   EXPECT_TRUE(Send(**(*model)->CreateInstance(), 1, 100000).ok());
   EXPECT_THAT((*model)->info().description, HasSubstr("over TLS"));
-  EXPECT_EQ(TryLoad("", "https://").status().code(), Code::kUnavailable);  // an authority that nobody knows
+  Status unknown = TryLoad("", "https://").status();  // an authority that nobody knows
+  EXPECT_EQ(unknown.code(), Code::kUnavailable);
+  EXPECT_THAT(unknown.text(), HasSubstr("SSL certificate problem: self-signed certificate"));
+  Status clear = TryLoad().status();
+  EXPECT_EQ(clear.code(), Code::kUnavailable);
+  EXPECT_THAT(clear.text(), HasSubstr("is it a port for TLS"));
+  Status absent = TryLoad(R"(,"ca_file":"absent.pem")", "https://").status();
+  EXPECT_EQ(absent.code(), Code::kInvalidArgument);
+  EXPECT_THAT(absent.text(), HasSubstr("\"ca_file\" must be a PEM file; cannot read /"));
+  EXPECT_THAT(absent.text(), HasSubstr("/absent.pem"));
+  EXPECT_THAT(TryLoad(R"(,"ca_file":"ca.pem")").status().text(), HasSubstr("write https:// before the host"));
 }
 
 TEST_F(RemoteTest, OptionsAreChecked) {
