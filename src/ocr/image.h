@@ -47,7 +47,10 @@ Result<Image> DecodeImage(std::span<const uint8_t> file);
 Result<Image> DecodePng(std::span<const uint8_t> file);
 Result<Image> DecodeJpeg(std::span<const uint8_t> file);
 
-// An image of that size, its pixels not set. INVALID_ARGUMENT beyond the limits; `kind` is "PNG" or "JPEG".
+// INVALID_ARGUMENT beyond the limits; `kind` is "PNG" or "JPEG".
+Status CheckImageSize(const char* kind, uint64_t width, uint64_t height);
+
+// An image of that size, its pixels not set. INVALID_ARGUMENT beyond the limits.
 Result<Image> MakeImage(const char* kind, uint64_t width, uint64_t height);
 
 }  // namespace snug::ocr
