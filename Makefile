@@ -62,6 +62,12 @@ asan tsan: setup ## the fast suite under sanitizers
 	@$(NINJA) -C build/$@ all
 	@TSAN_OPTIONS="suppressions=$(CURDIR)/tools/tsan.supp" tools/test.sh build/$@ fast
 
+fuzz: setup ## every decoder of foreign bytes under libFuzzer and sanitizers, SECONDS=600 each (FUZZERS="a b" only those)
+	@tools/setup/packages.sh dev
+	@cmake --preset fuzz > build/logs/configure-fuzz.log 2>&1 || { tail -n 20 build/logs/configure-fuzz.log >&2; exit 1; }
+	@$(NINJA) -C build/fuzz fuzzers
+	@tools/fuzz.sh $(or $(SECONDS),600) $(FUZZERS)
+
 bench: build models ## the figures of docs/benchmarks.md
 	@tools/setup/packages.sh dev
 	@tools/setup/venvs.sh test
@@ -84,4 +90,4 @@ install: build ## programs and plug-ins to PREFIX (default /usr/local)
 clean: stop ## removes build/
 	@rm -rf build
 
-.PHONY: help setup torch onnxruntime models build demo stop test peers test-fast asan tsan bench bench-peers format tidy format-check install clean
+.PHONY: help setup torch onnxruntime models build demo stop test peers test-fast asan tsan fuzz bench bench-peers format tidy format-check install clean

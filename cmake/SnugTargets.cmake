@@ -66,12 +66,14 @@ endfunction()
 
 # A libFuzzer target when clang compiles, else a test that runs the same function over the seed corpus in
 # <name>_corpus/ and over mutations of it from a fixed seed.
+add_custom_target(fuzzers)
 function(snug_fuzz target)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
     add_executable(${target} ${ARG_SOURCES})
     target_compile_options(${target} PRIVATE -fsanitize=fuzzer)
     target_link_options(${target} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzzers ${target})
   else()
     add_executable(${target} ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/src/base/fuzz_driver.cc)
     add_test(NAME ${target} COMMAND ${target} ${CMAKE_CURRENT_SOURCE_DIR}/${target}_corpus)

@@ -219,7 +219,7 @@ Status AddClassLabels(const repository::ModelEntry& entry, const std::string& di
   const auto& outputs = parts.model->info().outputs;
   for (const auto& [output, file] : entry.config.class_labels) {
     const bool is_there = std::any_of(outputs.begin(), outputs.end(),
-                                      [&](const TensorSpec& spec) { return spec.name == output; });
+                                      [&name = output](const TensorSpec& spec) { return spec.name == name; });
     if (!is_there)
       return InvalidArgument("model.yaml: class_labels: the model has no output \"{}\"; it has {}", output,
                              SpecsText(outputs));

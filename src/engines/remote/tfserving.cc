@@ -125,7 +125,8 @@ struct Values {
 // A list shorter than the tensor stands for its last value again and again.
 std::string Fill(std::string bytes, size_t width, uint64_t count) {
   constexpr uint64_t kFilledBytesMax = uint64_t{1} << 30;
-  if (bytes.empty() || count * width > kFilledBytesMax || bytes.size() > count * width) return bytes;
+  const bool is_whole = !bytes.empty() && bytes.size() % width == 0;  // else the host names its wrong length
+  if (!is_whole || count > kFilledBytesMax / width || bytes.size() > count * width) return bytes;
   const std::string last = bytes.substr(bytes.size() - width);
   while (bytes.size() < count * width) bytes += last;
   return bytes;
