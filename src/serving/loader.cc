@@ -148,6 +148,17 @@ Result<SequencePlan> PlanSequences(const Servable::Parts& parts) {
   return SequencePlan::Make(parts.config.sequence, parts.model->info(), parts.name, parts.config.instances);
 }
 
+Status WarmWithZeros(Servable& servable, std::string& note) {
+  Status status = servable.Warm(note);
+  // Where the model itself refused them, it may be well. Sequences have no other warm-up.
+  const bool refused = status.code() == Code::kInternal || status.code() == Code::kInvalidArgument;
+  if (!refused || servable.config().sequence.on) return status;
+  return Status(status.code(), status.text() +
+                                   "; if the model cannot take zeros: `warmup: {zeros: false}` in model.yaml "
+                                   "and a request as warmup/NAME.json "
+                                   "in the version's directory");
+}
+
 // Zeros first: they need nothing but the declaration, and make a recorded request's failure the request's.
 Status WarmUp(const LoadContext& context, const std::string& directory, Servable& servable,
               std::string& note) {
@@ -159,7 +170,7 @@ Status WarmUp(const LoadContext& context, const std::string& directory, Servable
   }
   if (requests.empty() && !config.zeros)
     return InvalidArgument("model.yaml says warmup.zeros: false, and {} holds no requests for it", directory);
-  if (config.zeros) SNUG_RETURN_IF_ERROR(servable.Warm(note));
+  if (config.zeros) SNUG_RETURN_IF_ERROR(WarmWithZeros(servable, note));
   SNUG_RETURN_IF_ERROR(servable.WarmWith(requests));
   if (!requests.empty()) note.clear();  // whether the zeros fitted does not matter any more
   return {};

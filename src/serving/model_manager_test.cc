@@ -67,7 +67,8 @@ TEST_F(ManagerTest, FailedWarmUpMakesItUnavailableWithTheReason) {
   control_.FailExecutions(1, Internal("the graph is broken"));
   EXPECT_EQ(Load("m").code(), Code::kInternal);
   EXPECT_EQ(StatusOf("m", 1).state, State::kUnavailable);
-  EXPECT_THAT(StatusOf("m", 1).reason, HasSubstr("the warm-up failed: the graph is broken"));
+  EXPECT_THAT(StatusOf("m", 1).reason,
+              HasSubstr("the warm-up failed: the graph is broken; if the model cannot take zeros: "));
   auto future = Infer("m");
   EXPECT_EQ(Get(future).status().code(), Code::kUnavailable);
   EXPECT_TRUE(control_.WaitForModels(0));
