@@ -18,4 +18,4 @@ install(CODE "
   message(STATUS \"Installing: \${envoy_link}\")")
 install(FILES api/engine.h api/parser.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/snug OPTIONAL)
 install(DIRECTORY api/proto DESTINATION ${CMAKE_INSTALL_DATADIR}/snug OPTIONAL)
-install(FILES api/openapi.yaml DESTINATION ${CMAKE_INSTALL_DATADIR}/snug OPTIONAL)
+install(FILES api/openapi.yaml api/server.yaml DESTINATION ${CMAKE_INSTALL_DATADIR}/snug OPTIONAL)

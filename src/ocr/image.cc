@@ -26,7 +26,7 @@ struct Known {
 // What people send instead; saying so saves them a look at the bytes.
 constexpr std::array<Known, 13> kOthers{
     {{"GIF8", "GIF"},
-     {"RIFF", "WebP"},
+     {"RIFF", "a RIFF file, as WebP is"},
      {"BM", "BMP"},
      {"II*\0"sv, "TIFF"},
      {"MM\0*"sv, "TIFF"},

@@ -53,7 +53,8 @@ Metadata ReadMetadata(const std::string& file) {
         file +
             " is no package that was compiled ahead of time; of a torch.export it is made in Python: "
             "torch._inductor.aoti_compile_and_package(torch.export.load(\"exported.pt2\"), "
-            "package_path=\"model.pt2\"); LibTorch " TORCH_VERSION " said: " +
+            "package_path=\"model.pt2\"), under a setting that docs/engines.md names where batches of 1 "
+            "come; LibTorch " TORCH_VERSION " said: " +
             (torch_error != nullptr ? Shortened(*torch_error)
                                     : std::string(e.what()).substr(0, kErrorBytesMax)));
   }
