@@ -1,5 +1,7 @@
 #include "engines/openvino/compiled_models.h"
 
+#include <algorithm>
+
 namespace snug::openvino {
 
 std::shared_ptr<CompiledModels::Shared> CompiledModels::Get(const std::string& key,
@@ -10,6 +12,14 @@ std::shared_ptr<CompiledModels::Shared> CompiledModels::Get(const std::string& k
   *was_there = slot->model.has_value();
   if (!slot->model) compile(*slot);
   return slot;
+}
+
+bool CompiledModels::OthersExecutedAfter(int64_t second, const Shared& own) const {
+  std::lock_guard lock(mutex_);
+  return std::any_of(by_key_.begin(), by_key_.end(), [&](const auto& entry) {
+    const std::shared_ptr<Shared> shared = entry.second.lock();
+    return shared && shared.get() != &own && shared->executed_s.load(std::memory_order_relaxed) > second;
+  });
 }
 
 std::shared_ptr<CompiledModels::Shared> CompiledModels::SlotOf(const std::string& key) {

@@ -30,11 +30,13 @@ class CompiledModels {
   // as long as its holders. What `compile` throws goes through.
   std::shared_ptr<Shared> Get(const std::string& key, const std::function<void(Shared&)>& compile,
                               bool* was_there);
+  // Whether a model that is not `own` has executed after that second of the monotonic clock.
+  bool OthersExecutedAfter(int64_t second, const Shared& own) const;
 
  private:
   std::shared_ptr<Shared> SlotOf(const std::string& key);
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::map<std::string, std::weak_ptr<Shared>> by_key_;
 };
 

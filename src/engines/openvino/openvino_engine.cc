@@ -16,6 +16,7 @@
 #include "engine.h"
 #include "engines/kit/content.h"
 #include "engines/kit/kit.h"
+#include "engines/openvino/code_pages.h"
 #include "engines/openvino/compiled_models.h"
 #include "engines/openvino/model_files.h"
 
@@ -32,6 +33,7 @@ struct snug_engine {
 };
 
 struct snug_model {
+  snug_engine* engine = nullptr;
   std::shared_ptr<snug::openvino::CompiledModels::Shared> shared;
   ov::CompiledModel compiled() const { return *shared->model; }  // a handle
   snug::kit::SpecList inputs;
@@ -59,7 +61,7 @@ namespace {
 
 constexpr int kThreadsMax = 1024;
 
-// What models of the same files share stays as it is while any of them has executed in this time.
+// What models share stays as it is while any of them has executed in this time.
 constexpr int64_t kSharedIdleSeconds = 4;
 
 // Smaller inputs are copied into memory that the request keeps: cheaper than to bind new memory, after which
@@ -302,6 +304,7 @@ snug_code LoadModel(snug_engine* engine, const char* directory, const char* opti
                     snug_error* error) {
   return Guard(error, SNUG_INVALID_ARGUMENT, [&] {
     auto made = std::make_unique<snug_model>();
+    made->engine = engine;
     Load(*engine, directory, options_json, *made);
     *model = made.release();
   });
@@ -344,9 +347,13 @@ snug_code Trim(snug_model* model, int32_t idle, snug_error* error) {
     if (model->shared->weights) model->shared->weights->Forget();
     if (!model->mapped.empty()) snug::openvino::ForgetPagesOf(model->mapped);
     const bool is_alone = model->shared.use_count() == 1;
-    const bool in_use =
-        SecondsNow() - model->shared->executed_s.load(std::memory_order_relaxed) < kSharedIdleSeconds;
-    if (idle != 0 && (is_alone || !in_use)) model->compiled().release_memory();
+    const int64_t idle_since = SecondsNow() - kSharedIdleSeconds;
+    const bool is_ours = is_alone || model->shared->executed_s.load(std::memory_order_relaxed) <= idle_since;
+    if (!is_ours) return;
+    if (idle != 0) model->compiled().release_memory();
+    // Its executions bring back what they need of the code; others should not have to.
+    if (!model->engine->compiled.OthersExecutedAfter(idle_since, *model->shared))
+      snug::openvino::ForgetCode();
   });
 }
 
