@@ -84,15 +84,22 @@ std::string EncodeCreateInstance(const std::string& signature) {
   return Dump({{"command", "create_instance"}, {"signature", signature}});
 }
 
+std::string EncodeTrim(bool idle) {
+  return Dump({{"command", "trim"}, {"idle", idle}});
+}
+
 Result<Command> DecodeCommand(std::string_view text) {
   return Decode<Command>(text, [](const Json& json) -> Result<Command> {
     auto name = json.at("command").get<std::string>();
-    if (name == "create_instance") return Command{false, {}, json.at("signature").get<std::string>()};
+    using enum Command::Kind;
+    if (name == "create_instance")
+      return Command{.kind = kCreateInstance, .signature = json.at("signature").get<std::string>()};
+    if (name == "trim") return Command{.kind = kTrim, .idle = json.at("idle").get<bool>()};
     if (name != "load") return Internal("engine process: unknown command");
-    return Command{true,
-                   {json.at("plugin").get<std::string>(), json.at("directory").get<std::string>(),
-                    json.at("options").get<std::string>(), json.at("cache_dir").get<std::string>(),
-                    json.at("threads").get<int>(), json.at("output_bytes_max").get<uint64_t>()}};
+    return Command{.kind = kLoad,
+                   .load = {json.at("plugin").get<std::string>(), json.at("directory").get<std::string>(),
+                            json.at("options").get<std::string>(), json.at("cache_dir").get<std::string>(),
+                            json.at("threads").get<int>(), json.at("output_bytes_max").get<uint64_t>()}};
   });
 }
 

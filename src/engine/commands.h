@@ -1,4 +1,5 @@
-// The JSON of an engine process's control socket: load, then create_instance as often as wanted. Pure.
+// The JSON of an engine process's control socket: load, then create_instance and trim as often as wanted.
+// Pure.
 #pragma once
 
 #include <cstdint>
@@ -21,13 +22,14 @@ struct LoadCommand {
 
 std::string EncodeLoad(const LoadCommand& command);
 std::string EncodeCreateInstance(const std::string& signature);  // empty: the model's own
-// What a command is: the load it asks for, or nothing in `load` for create_instance. INTERNAL for anything
-// else.
+std::string EncodeTrim(bool idle);                               // the only one without an answer
 struct Command {
-  bool is_load = false;
-  LoadCommand load;
-  std::string signature = {};  // of create_instance
+  enum class Kind { kLoad, kCreateInstance, kTrim } kind;
+  LoadCommand load = {};       // of kLoad
+  std::string signature = {};  // of kCreateInstance
+  bool idle = false;           // of kTrim
 };
+// INTERNAL for anything else.
 Result<Command> DecodeCommand(std::string_view json);
 
 // Answers: a model's info (checked again by the reader), plain OK, or an error.

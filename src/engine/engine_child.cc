@@ -60,6 +60,11 @@ Result<os::UniqueFd> EngineChild::CreateInstance(const std::string& signature) {
   return std::move(sockets.first);
 }
 
+void EngineChild::Trim(bool idle) {
+  std::unique_lock lock(control_mutex_, std::try_to_lock);  // not while a command waits for its answer
+  if (lock.owns_lock()) (void)SendControl(control_.get(), EncodeTrim(idle));
+}
+
 void EngineChild::WaitForEnd() {
   siginfo_t info{};
   // WNOWAIT: the pid stays ours until end_ is set, so that Kill never hits a stranger.

@@ -34,6 +34,9 @@ class EngineChild {
   // A socket whose other end serves a new instance.
   Result<os::UniqueFd> CreateInstance(const std::string& signature);
 
+  // Tells it to; nothing comes back, not even that it is gone.
+  void Trim(bool idle);
+
   // Blocks until the process has ended, and reaps it. Called by one thread, once.
   void WaitForEnd();
   // How it ended, "died (signal 11)" or "ended (exit status 3)", once WaitForEnd knows; nothing if not within

@@ -1,11 +1,14 @@
 #include "engine/engine_process.h"
 
+#include <malloc.h>
+
 #include <array>
 #include <condition_variable>
 #include <cstring>
 #include <fstream>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -186,7 +189,8 @@ class EngineProcess {
     for (;;) {
       auto message = ReceiveControl(socket_);
       if (!message.ok()) break;
-      if (!SendControl(socket_, Answer(*message)).ok()) break;
+      auto answer = Answer(*message);
+      if (answer && !SendControl(socket_, *answer).ok()) break;
     }
     std::unique_lock lock(mutex_);
     idle_.wait(lock, [this] { return running_ == 0; });
@@ -195,10 +199,18 @@ class EngineProcess {
   }
 
  private:
-  std::string Answer(ControlMessage& message) {
+  std::optional<std::string> Answer(ControlMessage& message) {
     auto command = DecodeCommand(message.json);
     if (!command.ok()) return EncodeStatus(command.status());
-    if (!command->is_load) return EncodeStatus(CreateInstance(command->signature, std::move(message.fds)));
+    switch (command->kind) {
+      case Command::Kind::kCreateInstance:
+        return EncodeStatus(CreateInstance(command->signature, std::move(message.fds)));
+      case Command::Kind::kTrim:
+        Trim(command->idle);
+        return std::nullopt;
+      case Command::Kind::kLoad:
+        break;
+    }
     Status status = Load(command->load);
     if (!status.ok()) return EncodeStatus(status);
     ModelInfo info = model_->info();
@@ -214,6 +226,12 @@ class EngineProcess {
     SNUG_ASSIGN_OR_RETURN(auto engine, LocalEngine::Create(plugin, options));
     SNUG_ASSIGN_OR_RETURN(model_, engine->Load(command.directory, command.options_json));
     return {};
+  }
+
+  void Trim(bool idle) {
+    if (model_ == nullptr) return;
+    model_->Trim(idle);
+    malloc_trim(0);
   }
 
   Status CreateInstance(const std::string& signature, std::vector<os::UniqueFd> fds) {

@@ -226,6 +226,9 @@ class ProcessModel : public Model {
     auto child = supervisor_->Current();
     return child.ok() ? (*child)->pid() : 0;
   }
+  void Trim(bool idle) override {
+    if (auto child = supervisor_->Current(); child.ok()) (*child)->Trim(idle);
+  }
   Result<std::unique_ptr<Instance>> CreateInstance() override { return CreateSignatureInstance({}); }
   Result<std::unique_ptr<Instance>> CreateSignatureInstance(const std::string& signature) override {
     SNUG_ASSIGN_OR_RETURN(ModelInfo view, InfoOfSignature(info(), signature));

@@ -174,6 +174,18 @@ TEST_F(ProcessTest, CrashInExecuteIsUnavailableThenRecovers) {
   EXPECT_NE(model->process_id(), first);
 }
 
+TEST_F(ProcessTest, TrimIsPassedOnAndHarmsNobodyElse) {
+  auto model = Load("faulty", R"({"fault":"idle_trim_crash"})");
+  const int64_t first = model->process_id();
+  model->Trim(/*idle=*/false);
+  auto instance = Make(*model);  // after it, on the same socket
+  EXPECT_TRUE(Send(*instance, 1).ok());
+  EXPECT_EQ(model->process_id(), first);
+  model->Trim(/*idle=*/true);
+  EXPECT_TRUE(Eventually([&] { return model->process_id() != 0 && model->process_id() != first; }));
+  EXPECT_TRUE(Eventually([&] { return Send(*instance, 1).ok(); }));
+}
+
 TEST_F(ProcessTest, ExitIsToldFromASignal) {
   auto model = Load("faulty", R"({"fault":"execute_exits"})");
   EXPECT_THAT(Send(*Make(*model), 1).text(), HasSubstr("ended (exit status 3)"));

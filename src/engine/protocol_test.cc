@@ -73,13 +73,18 @@ TEST(CommandsTest, RoundTrip) {
   LoadCommand load{"/p/echo.so", "/m/ocr/3", "{\"a\":1}", "/cache", 4, 1 << 20};
   auto command = DecodeCommand(EncodeLoad(load));
   ASSERT_TRUE(command.ok());
-  EXPECT_TRUE(command->is_load);
+  EXPECT_EQ(command->kind, Command::Kind::kLoad);
   EXPECT_EQ(command->load.plugin, load.plugin);
   EXPECT_EQ(command->load.options_json, load.options_json);
   EXPECT_EQ(command->load.threads, 4);
   auto create = DecodeCommand(EncodeCreateInstance("upper"));
-  EXPECT_FALSE(create->is_load);
+  EXPECT_EQ(create->kind, Command::Kind::kCreateInstance);
   EXPECT_EQ(create->signature, "upper");
+  for (bool idle : {false, true}) {
+    auto trim = DecodeCommand(EncodeTrim(idle));
+    EXPECT_EQ(trim->kind, Command::Kind::kTrim);
+    EXPECT_EQ(trim->idle, idle);
+  }
 
   ModelInfo info{{{"x", DType::kFp32, {-1, 4}}}, {{"y", DType::kBytes, {}}}, 42, false, 2, "echo"};
   auto back = DecodeInfo(EncodeInfo(info));

@@ -169,6 +169,11 @@ snug_code Execute(snug_instance* instance, const snug_tensor* inputs, uint32_t, 
   return SNUG_OK;
 }
 
+snug_code Trim(snug_model* model, int32_t idle, snug_error*) {
+  if (model->fault == "idle_trim_crash" && idle != 0) raise(SIGKILL);
+  return SNUG_OK;
+}
+
 [[maybe_unused]] snug_engine_api Table() {
   snug_engine_api api{};
   api.struct_size = sizeof api;
@@ -183,6 +188,7 @@ snug_code Execute(snug_instance* instance, const snug_tensor* inputs, uint32_t, 
   api.create_instance = &CreateInstance;
   api.destroy_instance = [](snug_instance* instance) { delete instance; };
   api.execute = &Execute;
+  api.trim = &Trim;
   if (FAULTY_HANDSHAKE == HANDSHAKE_VERSION) api.abi_version = 999;
   if (FAULTY_HANDSHAKE == HANDSHAKE_SHORT) api.struct_size = 16;
   if (FAULTY_HANDSHAKE == HANDSHAKE_NO_EXECUTE) api.execute = nullptr;

@@ -4,6 +4,8 @@
 
 #include <cstdio>
 #include <fstream>
+#include <memory>
+#include <openvino/op/relu.hpp>
 #include <openvino/openvino.hpp>
 #include <string>
 
@@ -26,15 +28,21 @@ long CodeInMemory() {
   return total;
 }
 
+// Walks through much of the library, virtual calls and all, without a device.
+std::string ShapeOfSmallModel() {
+  auto x = std::make_shared<ov::op::v0::Parameter>(ov::element::f32, ov::PartialShape{-1, 4});
+  ov::Model model(ov::OutputVector{std::make_shared<ov::op::v0::Relu>(x)}, ov::ParameterVector{x});
+  model.reshape(ov::PartialShape{3, 4});
+  return model.output(0).get_partial_shape().to_string();
+}
+
 TEST(CodePages, AreForgottenAndComeBackAsTheyWere) {
-  ov::Core core;
-  const auto devices = core.get_available_devices();
+  ASSERT_EQ(ShapeOfSmallModel(), "[3,4]");
   const long before = CodeInMemory();
   ASSERT_GT(before, 0);
   EXPECT_GT(ForgetCode(), uint64_t(before) * 1024);
   EXPECT_LT(CodeInMemory(), before / 2);
-  EXPECT_EQ(core.get_available_devices(), devices);
-  EXPECT_THROW(core.read_model("/nowhere/model.xml"), ov::Exception);
+  EXPECT_EQ(ShapeOfSmallModel(), "[3,4]");
 }
 
 }  // namespace
