@@ -31,9 +31,10 @@ long CodeInMemory() {
 // Walks through much of the library, virtual calls and all, without a device.
 std::string ShapeOfSmallModel() {
   auto x = std::make_shared<ov::op::v0::Parameter>(ov::element::f32, ov::PartialShape{-1, 4});
-  ov::Model model(ov::OutputVector{std::make_shared<ov::op::v0::Relu>(x)}, ov::ParameterVector{x});
-  model.reshape(ov::PartialShape{3, 4});
-  return model.output(0).get_partial_shape().to_string();
+  const ov::OutputVector outputs{std::make_shared<ov::op::v0::Relu>(x)};
+  auto model = std::make_shared<ov::Model>(outputs, ov::ParameterVector{x});
+  model->reshape(ov::PartialShape{3, 4});
+  return model->output(0).get_partial_shape().to_string();
 }
 
 TEST(CodePages, AreForgottenAndComeBackAsTheyWere) {
