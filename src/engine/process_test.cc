@@ -120,6 +120,7 @@ TEST_F(ProcessTest, EmptyBatch) {
 TEST_F(ProcessTest, InstancesRunInParallel) {
   auto model = Load("echo");
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       auto instance = Make(*model);
@@ -223,6 +224,7 @@ TEST_F(ProcessTest, KilledUnderLoadItRecovers) {
   std::atomic<int> unavailable = 0;
   std::atomic<int> other = 0;
   std::vector<std::thread> threads;
+  threads.reserve(3);
   for (int t = 0; t < 3; ++t) {
     threads.emplace_back([&, instance = Make(*model)] {
       while (!stop) {

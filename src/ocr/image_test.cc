@@ -16,8 +16,8 @@ using testing::HasSubstr;
 
 bool SamePixels(const Image& a, const Image& b) {
   return a.width == b.width && a.height == b.height &&
-         std::memcmp(a.pixels.get(), b.pixels.get(), static_cast<size_t>(a.width * a.height * kChannels)) ==
-             0;
+         std::memcmp(a.pixels.get(), b.pixels.get(),
+                     static_cast<size_t>(a.width) * static_cast<size_t>(a.height) * kChannels) == 0;
 }
 
 int LargestDifference(const Image& a, const Image& b) {
@@ -114,7 +114,7 @@ TEST(Jpeg, GreyBecomesColourAndCmykIsRefused) {
   ASSERT_TRUE(decoded.ok());
   for (int c = 0; c < kChannels; ++c) EXPECT_NEAR(decoded->pixels[static_cast<size_t>(c)], 77, 1);
 
-  const Bytes cmyk(8 * 8 * 4, 99);
+  const Bytes cmyk(size_t{8} * 8 * 4, 99);
   EXPECT_THAT(ErrorOf(WriteJpeg(8, 8, cmyk.data(), {.colours = JCS_CMYK, .components = 4})),
               HasSubstr("CMYK"));
 }

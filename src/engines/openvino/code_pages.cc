@@ -24,6 +24,7 @@ int ForgetCodeOf(dl_phdr_info* library, size_t, void* total) {
     const uintptr_t first = (begin + page - 1) / page * page;
     const uintptr_t last = (begin + segment.p_memsz) / page * page;
     if (last <= first) continue;
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): addresses are what the linker tells
     madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);
     *static_cast<uint64_t*>(total) += last - first;
   }

@@ -120,7 +120,7 @@ class FakeControl {
     const auto on_load = on_load_;
     const bool fails = load_failures_ > 0;
     if (fails) --load_failures_;
-    const Status failure = fails ? load_failure_ : Status();
+    Status failure = fails ? load_failure_ : Status();
     lock.unlock();
     if (on_load) on_load();
     return failure;
