@@ -28,7 +28,7 @@ struct Ran {
   std::string err;
 };
 
-Ran RunSnug(std::vector<std::string> arguments, const std::string& input = "") {
+Ran RunSnug(const std::vector<std::string>& arguments, const std::string& input = "") {
   std::ostringstream out;
   std::ostringstream err;
   std::istringstream in(input);
@@ -48,7 +48,7 @@ class FakePlatform {
              target.starts_with("/api");
     };
     auto started = net::HttpServer::Start(
-        options, [this](net::Request&& request, net::Responder respond) { respond(Answer(request)); });
+        options, [this](net::Request&& request, const net::Responder& respond) { respond(Answer(request)); });
     EXPECT_TRUE(started.ok());
     server_ = std::move(*started);
     door_ = "127.0.0.1:" + std::to_string(server_->port());

@@ -38,7 +38,7 @@ std::string CopiesText(const Json& model) {
   return fmt::format("{}/{}", NumberOf(model, "copies_ready"), NumberOf(model, "copies_wanted"));
 }
 
-std::string OrDash(std::string text) {
+std::string OrDash(const std::string& text) {
   return text.empty() ? "-" : text;
 }
 

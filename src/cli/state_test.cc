@@ -95,6 +95,7 @@ TEST(PlatformStateTest, FindsTheProcessesOfAStateDirectory) {
   dir.Write("run/broken.json", "{");
   auto found = FindProcesses(dir.path());
   std::vector<pid_t> pids;
+  pids.reserve(found.size());
   for (const auto& process : found) pids.push_back(process.id.pid);
   EXPECT_THAT(pids, testing::UnorderedElementsAre(recorded->pid, marked->pid));
   for (const auto& process : {*recorded, *marked, *foreign}) {

@@ -189,6 +189,7 @@ Result<registry::ModelRow> MergeModel(const registry::ModelRow* old, const Deplo
   }
   if (!request.pinned_groups) return row;  // a group that went since is placement's to explain
   std::vector<std::string> there;
+  there.reserve(groups.size());
   for (const registry::GroupRow& group : groups) there.push_back(group.id);
   for (const std::string& pinned : row.pinned_groups) {
     if (Contains(there, pinned)) continue;

@@ -16,8 +16,6 @@
 namespace snug::controller {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr int kWrappersMax = 4;  // directories around everything that are taken off
 
 Status Rename(const std::string& from, const std::string& to) {

@@ -99,7 +99,7 @@ TEST_F(StoreTest, LimitsHold) {
 
 TEST_F(StoreTest, WhatIsNoTarOrCutShortIsRefused) {
   std::string path = root_ + "/upload.tar";
-  for (std::string text : {std::string("hello"), std::string(), std::string(100000, 'x')}) {
+  for (const std::string& text : {std::string("hello"), std::string(), std::string(100000, 'x')}) {
     std::ofstream(path) << text;
     auto upload = store_.Unpack(path, {});
     ASSERT_FALSE(upload.ok());

@@ -13,7 +13,7 @@
 namespace snug::controller {
 
 inline constexpr int64_t kUseBucketSeconds = 300;
-inline constexpr int64_t kUseWindowSeconds = 24 * 3600;
+inline constexpr int64_t kUseWindowSeconds = int64_t{24} * 3600;
 // A gap longer than this (the controller was away) is not counted as idle time.
 inline constexpr double kUseGapSecondsMax = 30;
 

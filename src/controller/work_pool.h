@@ -14,7 +14,8 @@ namespace snug::controller {
 class WorkPool {
  public:
   WorkPool(int threads, size_t queue_max) : queue_max_(queue_max) {
-    for (int i = 0; i < threads; ++i) threads_.emplace_back([this](std::stop_token stop) { Work(stop); });
+    for (int i = 0; i < threads; ++i)
+      threads_.emplace_back([this](const std::stop_token& stop) { Work(stop); });
   }
 
   // False when the queue is full: the work is not taken.
@@ -27,7 +28,7 @@ class WorkPool {
   }
 
  private:
-  void Work(std::stop_token stop) {
+  void Work(const std::stop_token& stop) {
     for (;;) {
       std::function<void()> work;
       {

@@ -14,7 +14,7 @@ namespace snug::deploy {
 class Looper {
  public:
   explicit Looper(std::function<Duration()> step)
-      : step_(std::move(step)), thread_([this](std::stop_token stop) { Loop(stop); }) {}
+      : step_(std::move(step)), thread_([this](const std::stop_token& stop) { Loop(stop); }) {}
 
   // Thread-safe. The step that is under way counts as before the call: another one follows.
   void Wake() {
@@ -24,7 +24,7 @@ class Looper {
   }
 
  private:
-  void Loop(std::stop_token stop) {
+  void Loop(const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       Duration wait = step_();
       std::unique_lock lock(mutex_);

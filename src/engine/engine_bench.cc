@@ -56,7 +56,7 @@ void EchoInOwnProcess(benchmark::State& state) {
   Run(state, Isolation::kProcess);
 }
 
-constexpr int64_t kLineFloats = 3 * 48 * 320;
+constexpr int64_t kLineFloats = int64_t{3} * 48 * 320;
 BENCHMARK(EchoInProcess)->Arg(16)->Arg(kLineFloats)->UseRealTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(PythonEcho)->Arg(16)->Arg(kLineFloats)->UseRealTime()->Unit(benchmark::kMicrosecond);
 BENCHMARK(EchoInOwnProcess)->Arg(16)->Arg(kLineFloats)->UseRealTime()->Unit(benchmark::kMicrosecond);

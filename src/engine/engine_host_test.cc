@@ -102,6 +102,7 @@ TEST_F(EngineHostTest, EngineReportsBadModelFile) {
 TEST_F(EngineHostTest, InstancesRunInParallel) {
   auto model = Load("echo");
   std::vector<std::thread> threads;
+  threads.reserve(4);
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
       auto instance = (*model)->CreateInstance();

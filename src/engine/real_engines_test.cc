@@ -125,6 +125,7 @@ TEST_F(RealEnginesTest, OpenVinoInstancesRunInParallel) {
   auto model = Load("openvino", "linear_onnx");
   ASSERT_NE(model, nullptr);
   std::vector<std::thread> threads;
+  threads.reserve(3);
   for (int t = 0; t < 3; ++t) {
     threads.emplace_back([&] {
       auto instance = model->CreateInstance();
@@ -140,6 +141,7 @@ TEST_F(RealEnginesTest, OpenVinoOnTheCallersThreadsAnswersWhileItIsTrimmed) {
   ASSERT_NE(model, nullptr);
   EXPECT_THAT(model->info().description, testing::HasSubstr("1 stream x 1 thread"));
   std::vector<std::thread> callers;
+  callers.reserve(2);
   for (int i = 0; i < 2; ++i) callers.emplace_back([&] { ExpectLinear(*model); });
   for (bool idle : {true, false, true}) model->Trim(idle);
   for (auto& caller : callers) caller.join();

@@ -27,7 +27,7 @@ std::string Url(const HttpServer& server, const std::string& target) {
   return fmt::format("http://127.0.0.1:{}{}", server.port(), target);
 }
 
-void Echo(Request&& request, Responder respond) {
+void Echo(Request&& request, const Responder& respond) {
   Response response;
   response.content_type = "text/plain";
   response.body = request.method + " " + request.path + " " + request.body;

@@ -18,8 +18,11 @@ struct Map {
   int width, height;
   std::vector<float> values;
 
-  Map(int w, int h) : width(w), height(h), values(static_cast<size_t>(w * h), 0) {}
-  void Set(int x, int y, float value) { values[static_cast<size_t>(y * width + x)] = value; }
+  Map(int w, int h) : width(w), height(h), values(static_cast<size_t>(w) * static_cast<size_t>(h), 0) {}
+  float& At(int x, int y) {
+    return values[static_cast<size_t>(y) * static_cast<size_t>(width) + static_cast<size_t>(x)];
+  }
+  void Set(int x, int y, float value) { At(x, y) = value; }
   void Fill(int left, int top, int right, int bottom, float value) {
     for (int y = top; y < bottom; ++y) {
       for (int x = left; x < right; ++x) Set(x, y, value);
@@ -35,7 +38,7 @@ std::vector<std::vector<std::pair<int, int>>> Flooded(Map map, float pixel_min) 
   std::vector<std::vector<std::pair<int, int>>> regions;
   for (int y = 0; y < map.height; ++y) {
     for (int x = 0; x < map.width; ++x) {
-      if (map.values[static_cast<size_t>(y * map.width + x)] < pixel_min) continue;
+      if (map.At(x, y) < pixel_min) continue;
       std::vector<std::pair<int, int>> region, next{{y, x}};
       map.Set(x, y, 0);
       while (!next.empty()) {
@@ -44,7 +47,7 @@ std::vector<std::vector<std::pair<int, int>>> Flooded(Map map, float pixel_min) 
         region.emplace_back(at_y, at_x);
         for (int ny = std::max(0, at_y - 1); ny <= std::min(map.height - 1, at_y + 1); ++ny) {
           for (int nx = std::max(0, at_x - 1); nx <= std::min(map.width - 1, at_x + 1); ++nx) {
-            if (map.values[static_cast<size_t>(ny * map.width + nx)] < pixel_min) continue;
+            if (map.At(nx, ny) < pixel_min) continue;
             map.Set(nx, ny, 0);
             next.emplace_back(ny, nx);
           }

@@ -55,6 +55,7 @@ void Sample(const ImageView& image, const Point& at, uint8_t* out) {
     };
     const float upper = at_x(above, left) + (at_x(above, right) - at_x(above, left)) * wx;
     const float lower = at_x(below, left) + (at_x(below, right) - at_x(below, left)) * wx;
+    // NOLINTNEXTLINE(bugprone-incorrect-roundings): never negative, and lround is a call
     out[c] = static_cast<uint8_t>(upper + (lower - upper) * wy + 0.5F);
   }
 }

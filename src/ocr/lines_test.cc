@@ -25,7 +25,7 @@ Image White(int width, int height) {
 void Ink(Image& image, int left, int top, int right, int bottom) {
   for (int y = top; y < bottom; ++y) {
     for (int x = left; x < right; ++x)
-      std::memset(image.pixels.get() + (y * image.width + x) * kChannels, 0, kChannels);
+      std::memset(image.pixels.get() + ptrdiff_t{y * image.width + x} * kChannels, 0, kChannels);
   }
 }
 
@@ -56,8 +56,8 @@ TEST(CutOut, ATurnedBoxIsMadeUpright) {
   ASSERT_TRUE(part.ok());
   EXPECT_EQ(part->width, 80);
   EXPECT_EQ(part->height, 20);
-  EXPECT_EQ(part->Row(10)[40 * kChannels], 255);
-  EXPECT_EQ(part->Row(10)[70 * kChannels], 0);
+  EXPECT_EQ(part->Row(10)[ptrdiff_t{40} * kChannels], 255);
+  EXPECT_EQ(part->Row(10)[ptrdiff_t{70} * kChannels], 0);
 }
 
 TEST(CutOut, AColumnIsLaidOnItsSide) {
@@ -67,8 +67,8 @@ TEST(CutOut, AColumnIsLaidOnItsSide) {
   ASSERT_TRUE(part.ok());
   EXPECT_EQ(part->width, 60);
   EXPECT_EQ(part->height, 10);
-  EXPECT_EQ(part->Row(5)[55 * kChannels], 0) << "what was below is at the end";
-  EXPECT_EQ(part->Row(5)[5 * kChannels], 255);
+  EXPECT_EQ(part->Row(5)[ptrdiff_t{55} * kChannels], 0) << "what was below is at the end";
+  EXPECT_EQ(part->Row(5)[ptrdiff_t{5} * kChannels], 255);
 }
 
 TEST(CutOut, RefusesCornersThatAreNone) {
@@ -129,7 +129,8 @@ TEST(Pieces, AWordThatIsTooLongIsCutWhereInkIsLeast) {
   Image thin = White(600, 48);
   std::memcpy(thin.pixels.get(), line.pixels.get(), size_t{600} * 48 * kChannels);
   for (int y = 0; y < 48; ++y) {
-    if (y != 20) std::memset(thin.pixels.get() + (y * 600 + 280) * kChannels, 255, size_t{2} * kChannels);
+    if (y != 20)
+      std::memset(thin.pixels.get() + ptrdiff_t{y * 600 + 280} * kChannels, 255, size_t{2} * kChannels);
   }
   const auto pieces = PiecesOf(thin, kTarget);
   ASSERT_GE(pieces.size(), 2u);

@@ -31,7 +31,7 @@ std::vector<int> InkOf(const ImageView& line) {
   for (int y = 0; y < line.height; ++y) {
     const uint8_t* row = line.Row(y);
     for (int x = 0; x < line.width; ++x) {
-      if (Grey(row + x * kChannels) < (darkest + paper) / 2) ++ink[static_cast<size_t>(x)];
+      if (Grey(row + ptrdiff_t{x} * kChannels) < (darkest + paper) / 2) ++ink[static_cast<size_t>(x)];
     }
   }
   return ink;
@@ -93,7 +93,7 @@ Image CopyColumns(const ImageView& image, const Piece& piece) {
   Image copy{width, image.height, std::make_unique<uint8_t[]>(row_bytes * static_cast<size_t>(image.height))};
   for (int y = 0; y < image.height; ++y) {
     std::memcpy(copy.pixels.get() + static_cast<size_t>(y) * row_bytes,
-                image.Row(y) + piece.begin * kChannels, row_bytes);
+                image.Row(y) + ptrdiff_t{piece.begin} * kChannels, row_bytes);
   }
   return copy;
 }

@@ -63,6 +63,7 @@ std::vector<std::vector<Run>> Regions(std::span<const float> map, int width, int
   std::map<size_t, std::vector<Run>> regions;
   for (size_t i = 0; i < runs.size(); ++i) regions[forest.Root(i)].push_back(runs[i]);
   std::vector<std::vector<Run>> result;
+  result.reserve(regions.size());
   for (auto& [root, members] : regions) result.push_back(std::move(members));
   return result;
 }

@@ -37,7 +37,8 @@ size_t At(const Target& target, int y, int x, int c) {
 }
 
 void CheckAgainstDefinition(const Image& image, const Target& target) {
-  const auto count = static_cast<size_t>(kChannels * target.height * target.width);
+  const auto count =
+      size_t{kChannels} * static_cast<size_t>(target.height) * static_cast<size_t>(target.width);
   std::vector<float> out(count + 1, 99.0F);
   ResizeNormalize(image, target, out.data());
   EXPECT_EQ(out[count], 99.0F);
@@ -81,7 +82,7 @@ TEST(Resize, BlackAndWhiteAreTheEndsOfTheRange) {
   Image image = MakeImage("test", 2, 1).value();
   std::fill_n(image.pixels.get(), 3, uint8_t{0});
   std::fill_n(image.pixels.get() + 3, 3, uint8_t{255});
-  std::vector<float> out(2 * 3);
+  std::vector<float> out(size_t{2} * 3);
   ResizeNormalize(image, {1, 2, Layout::kNhwc}, out.data());
   for (size_t c = 0; c < 3; ++c) {
     EXPECT_FLOAT_EQ(out[c], -1);

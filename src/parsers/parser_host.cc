@@ -54,6 +54,7 @@ snug_tensor_spec SpecOf(const TensorSpec& spec) {
 
 std::vector<snug_tensor_spec> SpecsOf(const std::vector<TensorSpec>& specs) {
   std::vector<snug_tensor_spec> result;
+  result.reserve(specs.size());
   for (const TensorSpec& spec : specs) result.push_back(SpecOf(spec));
   return result;
 }

@@ -222,6 +222,7 @@ TEST_F(ParserHostTest, ManyThreadsShareAParser) {
   auto parser = Make(Request());
   ASSERT_TRUE(parser.ok());
   std::vector<std::thread> threads;
+  threads.reserve(4);
   std::atomic<int> right = 0;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {

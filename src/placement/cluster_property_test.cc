@@ -184,6 +184,7 @@ TEST(ClusterPropertyTest, EveryDecisionIsTheCheapestThereIs) {
     if (name == "random") continue;
     Rng rng(31);
     std::vector<NodeSpec> specs;
+    specs.reserve(150);
     for (int n = 0; n < 150; ++n) {
       specs.push_back({std::to_string(n), static_cast<int64_t>(8000 * (1 + rng.Below(8))), 90000,
                        static_cast<int>(rng.Below(9)), rng.Below(2) == 0 ? "T4" : "P100", 16000});

@@ -155,6 +155,7 @@ Result<std::vector<std::vector<int>>> PackCards(const std::vector<CutSize>& size
   SNUG_ASSIGN_OR_RETURN(Cutting cutting, SolveCutting(sizes, card_units));
   std::vector<std::vector<int>> cards;
   std::vector<int64_t> missing;
+  missing.reserve(sizes.size());
   for (const CutSize& size : sizes) missing.push_back(size.count);
   for (const Cutting::Pattern& pattern : cutting.patterns) {
     auto times = static_cast<int64_t>(std::floor(pattern.cards + 1e-6));

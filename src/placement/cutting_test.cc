@@ -15,6 +15,7 @@ std::vector<CutSize> Sizes(const std::vector<int>& units) {
   std::map<int, int64_t> counts;
   for (int u : units) counts[u] += 1;
   std::vector<CutSize> sizes;
+  sizes.reserve(counts.size());
   for (auto [u, count] : counts) sizes.push_back({u, count});
   return sizes;
 }
@@ -97,11 +98,13 @@ void CheckPacking(const std::vector<int>& units, const std::vector<size_t>& card
 TEST(CuttingTest, OnlineAndRepackKeepToTheCards) {
   Rng rng(4);
   std::vector<int> units;
+  units.reserve(400);
   for (int i = 0; i < 400; ++i) units.push_back(std::vector<int>{8, 23, 47, 65, 81}[rng.Below(5)]);
   auto sizes = Sizes(units);
   auto cutting = *SolveCutting(sizes, 100);
   CardPacker packer(WorthOfRest(sizes, cutting.prices, 100), 100);
   std::vector<size_t> card_of;
+  card_of.reserve(units.size());
   for (int u : units) card_of.push_back(packer.Place(u));
   CheckPacking(units, card_of);
   auto repack = *RepackCards(units, card_of, 100);

@@ -57,6 +57,7 @@ Case RandomFleet(Rng& rng, size_t cards, size_t models, double guaranteed) {
     if (rng.Uniform() < guaranteed) model.guaranteed_share = 0.1 + 0.4 * rng.Uniform();
     result.fleet.models.push_back(model);
     std::vector<float> profile;
+    profile.reserve(6);
     for (int b = 0; b < 6; ++b) profile.push_back(static_cast<float>(rng.Uniform() / 4));
     result.profiles.push_back(profile);
   }

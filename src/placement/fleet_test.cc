@@ -13,7 +13,7 @@
 namespace snug::placement {
 namespace {
 
-FleetModel Model(double memory_gb, double surprise, std::vector<uint32_t> cards) {
+FleetModel Model(double memory_gb, double surprise, const std::vector<uint32_t>& cards) {
   FleetModel model;
   model.memory_gb = memory_gb;
   model.surprise = surprise;

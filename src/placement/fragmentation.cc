@@ -37,6 +37,7 @@ Fragmentation::Fragmentation(const std::vector<PodSpec>& typical, const std::vec
 
 void Fragmentation::FindSteps(const std::vector<PodSpec>& typical) {
   std::vector<int64_t> all;
+  all.reserve(typical.size());
   for (const PodSpec& pod : typical) all.push_back(pod.cpu_milli);
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());

@@ -53,6 +53,7 @@ int64_t FragmentationByDefinition(const NodeLeft& left, const std::vector<PodSpe
 TEST(FragmentationTest, EqualsTheDefinition) {
   Rng rng(3);
   std::vector<PodSpec> typical;
+  typical.reserve(60);
   for (int i = 0; i < 60; ++i) typical.push_back(RandomPod(rng));
   Fragmentation fragmentation(typical);
   for (int i = 0; i < 500; ++i) {
@@ -69,6 +70,7 @@ TEST(NodePackerTest, NothingIsOversoldAndAPodIsRefusedOnlyWhenNothingFits) {
     Rng rng(11);
     auto nodes = RandomNodes(rng, 150);
     std::vector<PodSpec> pods;
+    pods.reserve(1500);
     for (int i = 0; i < 1500; ++i) pods.push_back(RandomPod(rng));
     Fragmentation fragmentation(pods);
     auto rule = *MakeNodeRule(name, fragmentation, nodes);

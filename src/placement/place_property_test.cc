@@ -173,7 +173,7 @@ size_t FewestGroups(const std::vector<int>& shares, size_t next, std::vector<int
 TEST(PlacePropertyTest, NewGroupsAreNearTheFewestThereCanBe) {
   for (const char* name : {"first-fit", "best-fit", "snug"}) {
     Policy policy = *PolicyNamed(name);
-    int whole = static_cast<int>(policy.limit * 100 + 0.5);
+    int whole = static_cast<int>(std::lround(policy.limit * 100));
     Rng rng(17);
     for (int round = 0; round < 60; ++round) {
       World world;

@@ -187,6 +187,7 @@ Result<Repack> RepackCards(const std::vector<int>& units, const std::vector<size
     sizes.push_back({u, count});
   }
   std::vector<int> size_of;
+  size_of.reserve(units.size());
   for (int u : units) size_of.push_back(number[u]);
   SNUG_ASSIGN_OR_RETURN(Packing packed,
                         FewestDissolved(ContentByFill(size_of, card_of, sizes), sizes, card_units));

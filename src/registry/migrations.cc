@@ -4,6 +4,7 @@ namespace snug::registry {
 namespace {
 
 // Plain types and no SQLite dialect, so that PostgreSQL takes the same text.
+// NOLINTBEGIN(bugprone-suspicious-missing-comma): statements longer than a line
 constexpr std::string_view kFirst[] = {
     "create table models (name varchar(128) primary key, department varchar(128) not null, "
     "share double precision not null, copies_wanted integer not null, route_fixed integer not null, "
@@ -45,6 +46,8 @@ constexpr std::string_view kPlacementWishes[] = {
     "alter table models add column keep_apart text not null default ''",
     "alter table models add column pinned_groups text not null default ''",
 };
+
+// NOLINTEND(bugprone-suspicious-missing-comma)
 
 constexpr Migration kMigrations[] = {
     {1, "models, versions, groups, servers, copies, routes, audit", kFirst},

@@ -49,8 +49,9 @@ class Origin {
 
 template <typename T>
 Status Store(Result<T> value, T& field) {
-  if (value.ok()) field = std::move(value).value();
-  return value.status();
+  if (!value.ok()) return value.status();
+  field = std::move(value).value();
+  return {};
 }
 
 // One key of a map, and what takes its value.

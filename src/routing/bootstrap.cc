@@ -72,7 +72,7 @@ json IsGrpc() {
            {{"header", {{"name", "content-type"}, {"string_match", {{"prefix", "application/grpc"}}}}}}}};
 }
 
-json BothOf(json a, json b) {
+json BothOf(const json& a, const json& b) {
   return {{"and_filter", {{"filters", json::array({a, b})}}}};
 }
 

@@ -162,7 +162,7 @@ Result<grpc::ByteBuffer> Finish(const Core& core, const OipRequest& oip,
 }
 
 // ModelStreamInferResponse.infer_response around an answer's bytes.
-grpc::ByteBuffer StreamAnswer(grpc::ByteBuffer answer) {
+grpc::ByteBuffer StreamAnswer(const grpc::ByteBuffer& answer) {
   constexpr uint8_t kInferResponseTag = (2 << 3) | 2;
   uint8_t head[kRawHeadBytesMax];
   uint8_t* end = WriteRawHead(head, answer.Length());
@@ -238,7 +238,7 @@ void GrpcModelInfer(Core& core, GrpcCall& call) {
 }
 
 void GrpcStreamedInfer(Core& core, grpc::ByteBuffer& bytes, serving::RequestHead head,
-                       std::shared_ptr<StreamedAnswers> answers) {
+                       const std::shared_ptr<StreamedAnswers>& answers) {
   OipRequest oip;
   serving::InferRequest request;
   static_cast<serving::RequestHead&>(request) = std::move(head);

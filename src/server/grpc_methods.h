@@ -34,6 +34,6 @@ class StreamedAnswers {
 
 // A ModelInferRequest within a stream; `head` says what is known of it besides the message.
 void GrpcStreamedInfer(Core& core, grpc::ByteBuffer& message, serving::RequestHead head,
-                       std::shared_ptr<StreamedAnswers> answers);
+                       const std::shared_ptr<StreamedAnswers>& answers);
 
 }  // namespace snug::server

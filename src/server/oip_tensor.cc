@@ -55,7 +55,7 @@ Result<Buffer> CopyStrings(const InputTensor& input, uint64_t count) {
   for (const std::string& value : values) {
     const auto length = static_cast<uint32_t>(value.size());
     std::memcpy(out, &length, sizeof length);
-    std::memcpy(out + sizeof length, value.data(), value.size());
+    std::copy(value.begin(), value.end(), out + sizeof length);
     out += sizeof length + value.size();
   }
   return buffer;

@@ -31,7 +31,7 @@ void BM_DecodeJson(benchmark::State& state) {
   }
   state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * body->size()));
 }
-BENCHMARK(BM_DecodeJson)->Arg(16)->Arg(3 * 48 * 320);
+BENCHMARK(BM_DecodeJson)->Arg(16)->Arg(int64_t{3} * 48 * 320);
 
 void BM_EncodeJson(benchmark::State& state) {
   serving::InferResponse response{"m", 1, {}};
@@ -46,7 +46,7 @@ void BM_EncodeJson(benchmark::State& state) {
     benchmark::DoNotOptimize(answer);
   }
 }
-BENCHMARK(BM_EncodeJson)->Arg(4)->Arg(3 * 48 * 320);
+BENCHMARK(BM_EncodeJson)->Arg(4)->Arg(int64_t{3} * 48 * 320);
 
 }  // namespace
 }  // namespace snug::server

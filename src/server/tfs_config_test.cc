@@ -63,6 +63,7 @@ TEST(TfsConfig, OtherFiles) {
 int Parse(std::vector<std::string> arguments, TfsOptions& options) {
   std::vector<char*> argv;
   arguments.insert(arguments.begin(), "tensorflow_model_server");
+  argv.reserve(arguments.size());
   for (std::string& argument : arguments) argv.push_back(argument.data());
   return ParseTfsCommandLine(static_cast<int>(argv.size()), argv.data(), options);
 }

@@ -158,7 +158,7 @@ Status Prepare(const Core& core, const TfsTarget& target, std::string_view metho
 }  // namespace
 
 void Evaluate(Core& core, const TfsTarget& target, std::string_view method, const serving::RequestHead& head,
-              const tensorflow::serving::Input& input, serving::Callback<InferenceResult> done) {
+              const tensorflow::serving::Input& input, const serving::Callback<InferenceResult>& done) {
   if (core.models.ComesLate(target.model, target.version)) {
     auto again = [&core, target, method = std::string(method), head, input, done](const Status& loaded) {
       if (!loaded.ok()) return done(loaded);

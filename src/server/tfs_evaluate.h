@@ -14,7 +14,7 @@ namespace snug::server {
 // model_spec. `done` is called once, on any thread.
 void Evaluate(Core& core, const TfsTarget& target, std::string_view method, const serving::RequestHead& head,
               const tensorflow::serving::Input& input,
-              serving::Callback<tensorflow::serving::InferenceResult> done);
+              const serving::Callback<tensorflow::serving::InferenceResult>& done);
 
 // The parts of it that are pure.
 Status ClassificationOf(const std::vector<Tensor>& outputs, size_t examples,

@@ -64,8 +64,7 @@ TEST(TfsTensor, EveryTypeComesBackWhole) {
     const auto dtype = TypeFromTfs(number);
     if (!dtype) continue;
     Tensor tensor{"x", *dtype, {2}, {}};
-    std::string bytes = "\1\0\0\0a\2\0\0\0bc";
-    bytes.resize(11);
+    std::string bytes;
     if (*dtype == DType::kBytes) {
       bytes = std::string("\1\0\0\0a\2\0\0\0bc", 11);
     } else {

@@ -38,6 +38,7 @@ void Randomise(Tensor& tensor, uint64_t seed) {
 
 Result<std::vector<Tensor>> Execute(engine::Instance& instance, const std::vector<Tensor>& inputs) {
   std::vector<TensorView> views;
+  views.reserve(inputs.size());
   for (const Tensor& input : inputs) views.push_back(input.View());
   return instance.Execute(views, {});
 }

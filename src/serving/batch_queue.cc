@@ -11,6 +11,7 @@ Result<std::vector<Tensor>> JoinParts(const std::map<int64_t, std::vector<Tensor
   std::vector<Tensor> joined;
   for (size_t i = 0; i < parts.begin()->second.size(); ++i) {
     std::vector<Tensor> pieces;
+    pieces.reserve(parts.size());
     for (const auto& [row, outputs] : parts) pieces.push_back(outputs[i]);
     SNUG_ASSIGN_OR_RETURN(joined.emplace_back(), JoinRows(pieces, rows));
   }

@@ -72,6 +72,7 @@ void Drive(Servable& servable, const Requests& requests, int clients, double sec
   const double cpu_before = bench::OwnCpuSeconds();
   std::mutex mutex;
   std::vector<std::thread> threads;
+  threads.reserve(static_cast<size_t>(clients));
   for (int i = 0; i < clients; ++i) {
     threads.emplace_back([&, next = static_cast<size_t>(i)]() mutable {
       Numbers own;

@@ -232,6 +232,7 @@ TEST_F(BatchingTest, TheQueueLimitHolds) {
   Load("{rows_max: 4}");
   Answer first = Occupy();
   std::vector<Answer> waiting;
+  waiting.reserve(8);
   for (int i = 0; i < 8; ++i) waiting.push_back(Infer(static_cast<float>(i)));
   Answer refused = Infer(9);
   EXPECT_THAT(StatusOf(refused).text(), HasSubstr("queue_limit 8"));

@@ -13,7 +13,6 @@ namespace {
 using repository::SequenceConfig;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 engine::ModelInfo Info() {
   engine::ModelInfo info;

@@ -49,13 +49,14 @@ std::vector<uint64_t> Ids(const SequenceWork& work) {
 
 std::vector<uint64_t> Ids(const std::vector<SequenceDrop>& drops) {
   std::vector<uint64_t> ids;
+  ids.reserve(drops.size());
   for (const SequenceDrop& drop : drops) ids.push_back(drop.request);
   return ids;
 }
 
 // What the instance executes now, until it is done at once.
 std::vector<uint64_t> Execute(Sequencer& sequencer, size_t instance, TimePoint now = kStart) {
-  const auto ids = Ids(sequencer.Take(instance, now));
+  auto ids = Ids(sequencer.Take(instance, now));
   sequencer.Done(instance, now);
   return ids;
 }

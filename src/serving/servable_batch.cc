@@ -14,6 +14,7 @@ std::vector<Tensor> InputsOf(const MemberPart& part) {
   const auto& inputs = part.member->request().inputs();
   if (part.rows == part.member->rows()) return inputs;
   std::vector<Tensor> slices;
+  slices.reserve(inputs.size());
   for (const Tensor& input : inputs) slices.push_back(SliceRows(input, part.row_begin, part.rows));
   return slices;
 }

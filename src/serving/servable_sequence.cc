@@ -91,6 +91,7 @@ class Servable::SequenceJob : public Job {
                                    const std::vector<uint8_t>& wanted) {
     if (plan().keeps_states()) return servable_.ExecuteWithRetry(instance, inputs, wanted, *this);
     std::vector<TensorView> views;
+    views.reserve(inputs.size());
     for (const Tensor& input : inputs) views.push_back(input.View());
     return servable_.ExecuteOnce(instance, views, wanted);
   }

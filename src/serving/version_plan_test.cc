@@ -8,7 +8,7 @@ namespace {
 using repository::Swap;
 using repository::VersionPolicy;
 
-repository::ModelEntry OnDisk(std::vector<int64_t> versions, VersionPolicy policy = {},
+repository::ModelEntry OnDisk(const std::vector<int64_t>& versions, VersionPolicy policy = {},
                               Swap swap = Swap::kAvailable) {
   repository::ModelEntry model;
   for (int64_t version : versions) model.versions[version].version = version;

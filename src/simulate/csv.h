@@ -10,7 +10,7 @@
 
 namespace snug::simulate {
 
-inline constexpr size_t kCsvLineBytesMax = 64 * 1024;
+inline constexpr size_t kCsvLineBytesMax = size_t{64} * 1024;
 inline constexpr size_t kCsvColumnsMax = 256;
 
 class CsvReader {

@@ -123,6 +123,7 @@ PageTable QueueMeans(const std::vector<PolicyRuns<QueueRun>>& policies) {
 std::string Page(const std::vector<LoadRun>& runs) {
   auto policies = ByPolicy(runs);
   std::vector<Bar> bars;
+  bars.reserve(policies.size());
   for (const LoadPolicy& p : policies) {
     bars.push_back({p.policy, p.Mean([](const LoadRun& run) { return run.cards; }), p.colour});
   }

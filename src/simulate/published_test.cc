@@ -174,6 +174,7 @@ TEST_F(PublishedTest, GoldenLoad) {
   std::vector<LoadRun> runs;
   std::vector<std::string> policies = placement::NodeRuleNames();
   policies.insert(policies.begin(), "one-per-card");
+  runs.reserve(policies.size());
   for (const std::string& policy : policies) runs.push_back(Must(RunLoad(demand, policy, 42, {})));
   ExpectGolden("load", Json(runs));
 }

@@ -33,6 +33,7 @@ std::vector<placement::NodeSpec> SmallNodes() {
 
 std::vector<placement::PodSpec> SmallPods() {
   std::vector<placement::PodSpec> pods;
+  pods.reserve(60);
   for (int i = 0; i < 60; ++i) pods.push_back({8000 + 1000 * (i % 5), 16384, 1, 100 + 90 * (i % 10), {}});
   for (int i = 0; i < 40; ++i) pods.push_back({10000, 16384, 1 + i % 2, 1000, {}});
   for (int i = 0; i < 20; ++i) pods.push_back({6000, 8192, 0, 0, {}});

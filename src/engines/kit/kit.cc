@@ -208,7 +208,7 @@ std::vector<std::string> FilesWith(const std::string& directory,
 std::string OneFile(const std::string& directory, std::initializer_list<std::string_view> extensions,
                     const std::string& preferred) {
   const std::vector<std::string> found = FilesWith(directory, extensions);
-  const std::string best = (std::filesystem::path(directory) / preferred).string();
+  std::string best = (std::filesystem::path(directory) / preferred).string();
   if (std::find(found.begin(), found.end(), best) != found.end()) return best;
   if (found.size() == 1) return found[0];
   std::string kinds;

@@ -131,7 +131,7 @@ TEST_F(OnnxRuntimeTest, ReadsAModelThatOpenVinoDoesNot) {
   ASSERT_NE(model, nullptr);
   auto instance = model->CreateInstance();
   ASSERT_TRUE(instance.ok());
-  const std::vector<float> input(576), state(2 * 128);
+  const std::vector<float> input(576), state(256);
   const int64_t rate = 16000;
   const TensorView views[] = {{"input", DType::kFp32, {1, 576}, input.data(), input.size() * 4},
                               {"state", DType::kFp32, {2, 1, 128}, state.data(), state.size() * 4},

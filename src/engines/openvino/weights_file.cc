@@ -134,6 +134,7 @@ void ForgetPagesOf(const std::string& path) {
     unsigned long begin = 0, end = 0;
     char rights[5] = "";
     if (!is_it || std::sscanf(line.c_str(), "%lx-%lx %4s", &begin, &end, rights) != 3) continue;
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): addresses are what the file tells
     if (rights[1] != 'w') madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
   }
 }

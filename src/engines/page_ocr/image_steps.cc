@@ -81,7 +81,7 @@ class Scale : public Step {
 class Boxes : public Step {
  public:
   explicit Boxes(std::string_view options_json) {
-    kit::Options(options_json, {"step", "threads", "instances"});  // it has none of its own
+    const kit::Options checked(options_json, {"step", "threads", "instances"});  // it has none of its own
     inputs_.Add("map", SNUG_FP32, {1, 1, -1, -1});
     inputs_.Add("image", SNUG_UINT8, {-1, -1, kChannels});
     outputs_.Add("box", SNUG_FP32, {-1, kCorners, 2});

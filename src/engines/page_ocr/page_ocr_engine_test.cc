@@ -42,6 +42,7 @@ class PageOcrTest : public testing::Test {
     SNUG_ASSIGN_OR_RETURN(auto model, Load(options));
     SNUG_ASSIGN_OR_RETURN(auto instance, model->CreateInstance());
     std::vector<TensorView> views;
+    views.reserve(inputs.size());
     for (const Tensor& input : inputs) views.push_back(input.View());
     return instance->Execute(views, {});
   }
@@ -72,7 +73,7 @@ TEST_F(PageOcrTest, ScaleMakesSidesThatTheDetectorTakes) {
 }
 
 TEST_F(PageOcrTest, BoxesAreInPixelsOfThePage) {
-  std::vector<float> map(64 * 32, 0);
+  std::vector<float> map(size_t{64} * 32, 0);
   for (size_t y = 8; y < 16; ++y) {
     for (size_t x = 10; x < 50; ++x) map[y * 64 + x] = 1;
   }

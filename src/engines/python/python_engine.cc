@@ -31,7 +31,7 @@ namespace {
 
 constexpr int64_t kTimeoutSecondsDefault = 300;
 constexpr int64_t kLoadTimeoutSecondsDefault = 120;
-constexpr int64_t kTimeoutSecondsMax = 24 * 3600;
+constexpr int64_t kTimeoutSecondsMax = int64_t{24} * 3600;
 constexpr uint64_t kInputBytesMax = uint64_t{1} << 30;  // of all inputs of one execution
 constexpr int kTriesMax = 2;  // of an execution whose worker died: one more, on a new worker
 

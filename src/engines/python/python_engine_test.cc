@@ -312,6 +312,7 @@ TEST_F(PythonTest, InstancesRunInParallel) {
   auto model = host_->Load({.engine = "python", .directory = kLab, .instances = 2});
   ASSERT_TRUE(model.ok()) << model.status().ToString();
   std::vector<std::unique_ptr<Instance>> instances;
+  instances.reserve(2);
   for (int t = 0; t < 2; ++t) instances.push_back(std::move(*(*model)->CreateInstance()));
   std::vector<std::thread> threads;
   for (auto& instance : instances) {

@@ -46,7 +46,7 @@ namespace {
 constexpr int64_t kTimeoutMsDefault = 60'000;
 constexpr int64_t kLoadTimeoutMsDefault = 10'000;  // a server that is starting is waited for
 constexpr auto kLoadRetryDelay = std::chrono::milliseconds(250);
-constexpr int64_t kTimeoutMsMax = 24 * 3600 * int64_t{1000};
+constexpr int64_t kTimeoutMsMax = int64_t{24} * 3600 * 1000;
 
 // "host:port", with http://, grpc:// (plain), https:// or grpcs:// (TLS) before it.
 void ReadUrl(const std::string& url, ChannelOptions& channel) {

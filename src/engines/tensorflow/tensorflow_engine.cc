@@ -206,6 +206,7 @@ snug_code LoadModel(snug_engine*, const char* directory, const char* options_jso
 snug_code DescribeModel(snug_model* model, snug_model_info* info, snug_error*) {
   snug::kit::Describe(model->call.inputs, model->call.outputs, model->memory_bytes, model->threads,
                       model->description, info);
+  // NOLINTNEXTLINE(bugprone-sizeof-expression): the member is a pointer
   if (info->struct_size < offsetof(snug_model_info, signatures) + sizeof info->signatures) return SNUG_OK;
   info->signature = model->signature.c_str();
   info->method = model->call.method.c_str();

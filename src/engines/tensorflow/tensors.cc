@@ -100,6 +100,7 @@ TensorPtr MakeInput(const Api& api, const snug_tensor& input) {
 
 void WriteOutput(const Api& api, TF_Tensor* result, uint32_t index, const snug_output_sink& sink) {
   std::vector<int64_t> dims;
+  dims.reserve(static_cast<size_t>(std::max(0, api.TF_NumDims(result))));
   for (int i = 0; i < api.TF_NumDims(result); ++i) dims.push_back(api.TF_Dim(result, i));
   const bool is_string = api.TF_TensorType(result) == TF_STRING;
   const auto* strings = static_cast<const TF_TString*>(api.TF_TensorData(result));

@@ -27,7 +27,7 @@ BENCHMARK(DecodeJpegLine)->Args({145, 28})->Args({640, 96});
 void Resize(benchmark::State& state) {
   const Image image = TestImage(static_cast<int>(state.range(0)), static_cast<int>(state.range(1)));
   const Target target{48, 320, state.range(2) == 0 ? Layout::kNchw : Layout::kNhwc};
-  std::vector<float> tensor(3 * 48 * 320);
+  std::vector<float> tensor(size_t{3} * 48 * 320);
   for (auto _ : state) {
     ResizeNormalize(image, target, tensor.data());
     benchmark::ClobberMemory();

@@ -54,7 +54,7 @@ TEST_F(OcrParserTest, ImageToTensorToText) {
   ASSERT_TRUE(parsed.ok()) << parsed.status().ToString();
   const Tensor& x = (*parsed)->inputs()[0];
   EXPECT_EQ(x.shape, (Shape{1, 3, 48, 320}));
-  std::vector<float> expected(3 * 48 * 320);
+  std::vector<float> expected(size_t{3} * 48 * 320);
   ResizeNormalize(image, {}, expected.data());
   EXPECT_EQ(std::memcmp(x.buffer.data(), expected.data(), x.buffer.size()), 0);
 
@@ -107,7 +107,7 @@ TEST_F(OcrParserTest, AFreeWidthMayBeTheLinesOwn) {
   ASSERT_TRUE(parsed.ok()) << parsed.status().ToString();
   const Tensor& x = (*parsed)->inputs()[0];
   EXPECT_EQ(x.shape, (Shape{1, 3, 48, 249}));
-  std::vector<float> expected(3 * 48 * 249);
+  std::vector<float> expected(size_t{3} * 48 * 249);
   ResizeNormalize(image, {48, 249, Layout::kNchw}, expected.data());
   EXPECT_EQ(std::memcmp(x.buffer.data(), expected.data(), x.buffer.size()), 0);
   auto wide = (*parser)->Parse({"", AsString(WritePng(TestImage(1000, 28)))});

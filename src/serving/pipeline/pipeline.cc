@@ -195,6 +195,7 @@ engine::ModelInfo Pipeline::Info() const {
 
 std::vector<std::unique_ptr<engine::Instance>> Pipeline::MakeInstances(int count) const {
   std::vector<std::unique_ptr<engine::Instance>> places;
+  places.reserve(static_cast<size_t>(count));
   for (int i = 0; i < count; ++i) places.push_back(std::make_unique<Place>());
   return places;
 }
