@@ -64,9 +64,10 @@ function(snug_bench target)
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 endfunction()
 
+add_custom_target(fuzzers)  # those that are libFuzzer's
+
 # A libFuzzer target when clang compiles, else a test that runs the same function over the seed corpus in
 # <name>_corpus/ and over mutations of it from a fixed seed.
-add_custom_target(fuzzers)
 function(snug_fuzz target)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   if(CMAKE_CXX_COMPILER_ID MATCHES Clang)

@@ -227,8 +227,7 @@ void Servable::Work(JobQueue& queue, size_t worker, engine::Instance* instance, 
 }
 
 template <typename Run>
-bool Servable::OnIdleInstance(std::span<const Tensor> inputs, Run run) {
-  if (!executions_->IsFreeFor(inputs)) return false;
+bool Servable::OnIdleInstance(Run run) {
   for (size_t i = 0; i < turns_.size(); ++i) {
     if (!turns_[i].TryTake()) continue;
     const ComputeGate::Pass pass = TryTurn();
@@ -243,8 +242,9 @@ bool Servable::OnIdleInstance(std::span<const Tensor> inputs, Run run) {
 bool Servable::RunHere(InferJob& job, InferRequest& request, InferCallback& done) {
   const bool quick = info_.only_computes && !info_.decoupled && engine_process_ == 0 &&
                      typical_compute_ns_.load(std::memory_order_relaxed) < Duration(kQuickComputeMax).count();
-  if (!quick || (!request.answer_here && !ThreadHasSlept())) return false;
-  return OnIdleInstance(request.inputs, [&](engine::Instance& instance) {
+  if (!quick || !executions_->IsFreeFor(request.inputs)) return false;
+  if (!request.answer_here && !ThreadHasSlept()) return false;
+  return OnIdleInstance([&](engine::Instance& instance) {
     job.queued = clock_.Now();
     job.Take(request, done);
     stats_->in_flight.fetch_add(1, std::memory_order_relaxed);
@@ -509,9 +509,9 @@ Result<std::vector<Tensor>> Servable::ExecuteOnInstance(const std::vector<Tensor
   auto outputs = job->outputs();
   // An engine in a process of its own is reached from any thread.
   const bool from_any_thread = info_.only_computes || engine_process_ != 0;
-  const bool ran = from_any_thread && OnIdleInstance(inputs, [&](engine::Instance& instance) {
-                     RunOrFail(*job, &instance, clock_.Now());
-                   });
+  const bool ran =
+      from_any_thread && executions_->IsFreeFor(inputs) &&
+      OnIdleInstance([&](engine::Instance& instance) { RunOrFail(*job, &instance, clock_.Now()); });
   if (ran) return outputs.get();
   std::unique_ptr<Job> queued = std::move(job);
   bool waits = false;

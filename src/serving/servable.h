@@ -156,9 +156,9 @@ class Servable {
   Status CheckLengths(std::span<const Tensor> inputs) const;
   // Executes the job here and now when the model is quick and an instance is free; else touches nothing.
   bool RunHere(InferJob& job, InferRequest& request, InferCallback& done);
-  // False, having done nothing, when something waits or no instance is free now.
+  // False, having done nothing, when no instance is free now.
   template <typename Run>
-  bool OnIdleInstance(std::span<const Tensor> inputs, Run run);
+  bool OnIdleInstance(Run run);
   using InferFlights = SingleFlight<InferRequest, InferResponse>;
   using PredictFlights = SingleFlight<PredictRequest, PredictResponse>;
 
