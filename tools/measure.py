@@ -1,14 +1,11 @@
-"""What the demo and the benchmarks share: CPU-seconds of process trees, percentiles, HTTP without a library.
+"""What the demo and the benchmarks share: CPU-seconds of process trees, percentiles.
 
 CPU time comes from /proc/PID/task/*/schedstat (nanoseconds); /proc/PID/stat counts in ticks of 10 ms, too coarse for
 a request of 5 ms.
 """
-import http.client
 import os
 import pathlib
 import statistics
-import threading
-import time
 
 
 def children_of(pid):
@@ -64,53 +61,6 @@ def percentile(values, q):
     """The q-th percentile (0-100), nearest rank."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, max(0, round(q / 100 * len(ordered) + 0.5) - 1))]
-
-
-def post(connection, path, body, content_type):
-    """One POST; the answer's body. Raises RuntimeError with the server's text for any other status than 200."""
-    connection.request("POST", path, body=body, headers={"Content-Type": content_type})
-    response = connection.getresponse()
-    data = response.read()
-    if response.status != 200:
-        raise RuntimeError(f"POST {path}: {response.status} {data.decode(errors='replace')[:500]}")
-    return data
-
-
-def closed_loop(address, requests, clients=1):
-    """Sends (path, body, content_type) requests over `clients` keep-alive connections, one at a time each.
-
-    Returns (latencies in seconds, wall seconds, answers in the order of the requests).
-    """
-    latencies, answers, errors = [0.0] * len(requests), [b""] * len(requests), []
-    turn = iter(range(len(requests)))
-    lock = threading.Lock()
-
-    def work():
-        connection = http.client.HTTPConnection(address, timeout=60)
-        try:
-            while not errors:
-                with lock:
-                    i = next(turn, None)
-                if i is None:
-                    return
-                begin = time.perf_counter()
-                answers[i] = post(connection, *requests[i])
-                latencies[i] = time.perf_counter() - begin
-        except Exception as error:  # handed to the caller's thread
-            errors.append(error)
-        finally:
-            connection.close()
-
-    begin = time.perf_counter()
-    threads = [threading.Thread(target=work) for _ in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    wall = time.perf_counter() - begin
-    if errors:
-        raise errors[0]
-    return latencies, wall, answers
 
 
 def median(values):

@@ -24,29 +24,34 @@ struct Run {
 // One caller: the answer to a request sends the next one, on gRPC's threads.
 class Caller {
  public:
-  Caller(Run& run, std::shared_ptr<grpc::Channel> channel, size_t first_body)
-      : run_(run), stub_(std::move(channel)), next_body_(first_body) {
+  Caller(Run& run, std::shared_ptr<grpc::Channel> channel) : run_(run), stub_(std::move(channel)) {
     for (const std::string& body : run.options.bodies) {
       grpc::Slice slice(body);
       requests_.emplace_back(&slice, 1);
     }
   }
 
+  // The next request, or the caller's end.
   void Send() {
+    auto number = run_.window.Next();
+    if (!number) return End();
+    number_ = *number;
     context_.emplace();
     context_->set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
     sent_ = SystemClock().Now();
     stub_.UnaryCall(&*context_, run_.options.path, grpc::StubOptions(),
-                    &requests_[next_body_++ % requests_.size()], &response_,
+                    &requests_[number_ % requests_.size()], &response_,
                     [this](grpc::Status status) { OnAnswer(status); });
   }
   Tally& tally() { return tally_; }
 
  private:
   void OnAnswer(const grpc::Status& status) {
-    run_.window.Count(tally_, sent_,
+    run_.window.Count(tally_, number_, sent_,
                       status.ok() ? "" : std::to_string(status.error_code()) + ": " + status.error_message());
-    if (!run_.window.Over()) return Send();
+    Send();
+  }
+  void End() {
     std::lock_guard lock(run_.mutex);
     if (--run_.active == 0) run_.all_done.notify_all();
   }
@@ -56,7 +61,7 @@ class Caller {
   std::vector<grpc::ByteBuffer> requests_;
   grpc::ByteBuffer response_;
   std::optional<grpc::ClientContext> context_;
-  size_t next_body_;
+  uint64_t number_ = 0;
   TimePoint sent_;
   Tally tally_;
 };
@@ -76,24 +81,26 @@ std::vector<std::shared_ptr<grpc::Channel>> Connect(const Options& options) {
 
 }  // namespace
 
-Report RunGrpc(const Options& options, const std::function<void()>& at_begin,
-               const std::function<void()>& at_end) {
+Report RunGrpc(const Options& options, const Hooks& hooks) {
   auto channels = Connect(options);
   Run run(options);
   run.active = options.concurrency;
   std::vector<std::unique_ptr<Caller>> callers;
   for (size_t i = 0; i < static_cast<size_t>(options.concurrency); ++i) {
-    callers.push_back(std::make_unique<Caller>(run, channels[i % channels.size()], i));
+    callers.push_back(std::make_unique<Caller>(run, channels[i % channels.size()]));
   }
-  for (auto& caller : callers) caller->Send();
-  const double cpu = run.window.Watch(at_begin, at_end);
-  std::unique_lock lock(run.mutex);
-  run.all_done.wait(lock, [&] { return run.active == 0; });
+  run.window.Run(
+      hooks,
+      [&] {
+        for (auto& caller : callers) caller->Send();
+      },
+      [&] {
+        std::unique_lock lock(run.mutex);
+        run.all_done.wait(lock, [&] { return run.active == 0; });
+      });
   std::vector<Tally> tallies;
   for (auto& caller : callers) tallies.push_back(std::move(caller->tally()));
-  Report report = Join(run.window, std::move(tallies));
-  report.client_cpu_seconds = cpu;
-  return report;
+  return run.window.Join(std::move(tallies));
 }
 
 }  // namespace snug::load

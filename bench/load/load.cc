@@ -15,32 +15,69 @@ Duration FromSeconds(double seconds) {
 }  // namespace
 
 Window::Window(const Options& options)
-    : begin(SystemClock().Now() + FromSeconds(options.warmup_seconds)),
-      end(begin + FromSeconds(options.seconds)) {}
+    : requests_(options.requests),
+      warmup_(FromSeconds(options.warmup_seconds)),
+      length_(FromSeconds(options.seconds)),
+      begin_(SystemClock().Now() + warmup_),
+      end_(begin_ + length_) {
+  if (options.record) records_.resize(requests_);
+}
 
-void Window::Count(Tally& tally, TimePoint sent, const std::string& error) const {
+std::optional<uint64_t> Window::Next() {
+  const uint64_t number = next_.fetch_add(1, std::memory_order_relaxed);
+  const bool over = counts_requests() ? number >= requests_ : SystemClock().Now() >= end_;
+  return over ? std::nullopt : std::optional(number);
+}
+
+void Window::Count(Tally& tally, uint64_t number, TimePoint sent, const std::string& error,
+                   std::string answer) {
   const TimePoint now = SystemClock().Now();
   if (!error.empty()) {
     ++tally.errors;
     if (tally.first_error.empty()) tally.first_error = error;
-  } else if (now >= begin && now <= end) {  // also what was sent before: so much came out in that time
-    tally.latencies_us.push_back(
-        static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - sent).count()));
+    return;
   }
+  const bool counted =
+      counts_requests() || (now >= begin_ && now <= end_);  // also what was sent before: so much
+  if (!counted) return;                                     // came out in that time
+  tally.latencies_us.push_back(
+      static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - sent).count()));
+  if (number < records_.size()) records_[number] = {tally.latencies_us.back(), std::move(answer)};
 }
 
-double Window::Watch(const std::function<void()>& at_begin, const std::function<void()>& at_end) const {
-  std::this_thread::sleep_until(begin);
-  at_begin();
-  const double cpu = bench::OwnCpuSeconds();
-  std::this_thread::sleep_until(end);
-  at_end();
-  return bench::OwnCpuSeconds() - cpu;
+void Window::Run(const Hooks& hooks, const std::function<void()>& start, const std::function<void()>& join) {
+  if (counts_requests()) {
+    Begin(hooks);
+    start();
+    join();
+    End(hooks);
+    return;
+  }
+  start();
+  std::this_thread::sleep_until(begin_);
+  Begin(hooks);
+  std::this_thread::sleep_until(end_);
+  End(hooks);
+  join();
 }
 
-Report Join(const Window& window, std::vector<Tally> tallies) {
+void Window::Begin(const Hooks& hooks) {
+  hooks.at_begin();
+  client_cpu_ = -bench::OwnCpuSeconds();
+  if (counts_requests()) begin_ = SystemClock().Now();
+}
+
+void Window::End(const Hooks& hooks) {
+  if (counts_requests()) end_ = SystemClock().Now();
+  client_cpu_ += bench::OwnCpuSeconds();
+  hooks.at_end();
+}
+
+Report Window::Join(std::vector<Tally> tallies) {
   Report report;
-  report.seconds = Seconds(window.end - window.begin);
+  report.seconds = Seconds(end_ - begin_);
+  report.client_cpu_seconds = client_cpu_;
+  report.records = std::move(records_);
   for (Tally& tally : tallies) {
     report.errors += tally.errors;
     if (report.first_error.empty()) report.first_error = tally.first_error;

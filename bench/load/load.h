@@ -1,8 +1,10 @@
 // A closed loop: `concurrency` callers, each with one request under way, and what they measured.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +25,14 @@ struct Options {
   int connections = 1;          // gRPC: shared by the callers; REST: one for each caller
   double warmup_seconds = 0.5;  // not counted
   double seconds = 5;
+  uint64_t requests = 0;  // if not 0: so many, all counted, however long they take
+  bool record = false;    // with `requests`: keep what came of each; REST
+};
+
+// What came of one request.
+struct Record {
+  uint32_t latency_us = 0;
+  std::string answer;
 };
 
 struct Report {
@@ -32,14 +42,17 @@ struct Report {
   double seconds = 0;
   double client_cpu_seconds = 0;
   std::vector<uint32_t> latencies_us;  // sorted
+  std::vector<Record> records;         // in the order of the requests
 };
 
-// Calls `at_begin` when the measured time begins and `at_end` when it ends, for what the caller measures
-// besides.
-Report RunGrpc(const Options& options, const std::function<void()>& at_begin,
-               const std::function<void()>& at_end);
-Report RunRest(const Options& options, const std::function<void()>& at_begin,
-               const std::function<void()>& at_end);
+// Called when the measured time begins and when it ends, for what the caller measures besides.
+struct Hooks {
+  std::function<void()> at_begin = [] {};
+  std::function<void()> at_end = [] {};
+};
+
+Report RunGrpc(const Options& options, const Hooks& hooks);
+Report RunRest(const Options& options, const Hooks& hooks);
 
 // The value below which a share `p` (0..1) of the sorted values lies; 0 when there are none.
 double Percentile(const std::vector<uint32_t>& sorted, double p);
@@ -53,17 +66,32 @@ struct Tally {
   std::string first_error;
 };
 
-// When to count and when to stop.
-struct Window {
+// Which requests are sent, and which of them count.
+class Window {
+ public:
   explicit Window(const Options& options);
-  bool Over() const { return SystemClock().Now() >= end; }
-  void Count(Tally& tally, TimePoint sent, const std::string& error) const;
-  // Sleeps through the window, calling the hooks; returns the client's CPU seconds within it.
-  double Watch(const std::function<void()>& at_begin, const std::function<void()>& at_end) const;
+  // The number of the next request, from 0; none when no more are sent. Thread-safe.
+  std::optional<uint64_t> Next();
+  // An answer to request `number`; `error` is empty when it was a good one. Thread-safe for different
+  // tallies.
+  void Count(Tally& tally, uint64_t number, TimePoint sent, const std::string& error,
+             std::string answer = {});
+  // Runs the callers through the window, calling the hooks: `start` sends their first requests, `join` waits
+  // for their last answers.
+  void Run(const Hooks& hooks, const std::function<void()>& start, const std::function<void()>& join);
+  Report Join(std::vector<Tally> tallies);
 
-  TimePoint begin, end;
+ private:
+  bool counts_requests() const { return requests_ != 0; }
+  void Begin(const Hooks& hooks);
+  void End(const Hooks& hooks);
+
+  const uint64_t requests_;
+  const Duration warmup_, length_;
+  TimePoint begin_, end_;  // known beforehand where time decides
+  std::atomic<uint64_t> next_ = 0;
+  double client_cpu_ = 0;
+  std::vector<Record> records_;
 };
-
-Report Join(const Window& window, std::vector<Tally> tallies);
 
 }  // namespace snug::load

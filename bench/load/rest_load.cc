@@ -18,36 +18,38 @@ constexpr uint64_t kAnswerBytesMax = 256 << 20;
 // One caller on a thread and a connection of its own.
 class Caller {
  public:
-  Caller(const Options& options, const Window& window, size_t first_body)
-      : options_(options), window_(window), next_body_(first_body) {}
+  Caller(const Options& options, Window& window) : options_(options), window_(window) {}
 
   void Loop() {
-    while (!window_.Over()) {
+    while (auto number = window_.Next()) {
       const TimePoint sent = SystemClock().Now();
-      window_.Count(tally_, sent, Exchange());
+      std::string answer;
+      const std::string error = Exchange(options_.bodies[*number % options_.bodies.size()], answer);
+      window_.Count(tally_, *number, sent, error, std::move(answer));
     }
   }
   Tally& tally() { return tally_; }
 
  private:
   // The error's text, empty when the answer was a 200.
-  std::string Exchange() {
+  std::string Exchange(const std::string& body, std::string& answer_body) {
     try {
       if (!socket_.is_open()) Connect();
       http::request<http::string_body> request(http::verb::post, options_.path, 11);
       request.set(http::field::host, options_.target);
       request.set(http::field::content_type, options_.content_type);
       for (const auto& [name, value] : options_.headers) request.set(name, value);
-      request.body() = options_.bodies[next_body_++ % options_.bodies.size()];
+      request.body() = body;
       request.prepare_payload();
       http::write(socket_, request);
       http::response_parser<http::string_body> answer;
       answer.body_limit(kAnswerBytesMax);
       http::read(socket_, buffer_, answer);
       if (!answer.get().keep_alive()) Close();
+      answer_body = std::move(answer.get().body());
       return answer.get().result_int() == 200
                  ? ""
-                 : std::to_string(answer.get().result_int()) + ": " + answer.get().body();
+                 : std::to_string(answer.get().result_int()) + ": " + answer_body;
     } catch (const std::exception& error) {
       Close();
       return error.what();
@@ -67,32 +69,31 @@ class Caller {
   }
 
   const Options& options_;
-  const Window& window_;
+  Window& window_;
   boost::asio::io_context io_;
   tcp::socket socket_{io_};
   boost::beast::flat_buffer buffer_;
-  size_t next_body_;
   Tally tally_;
 };
 
 }  // namespace
 
-Report RunRest(const Options& options, const std::function<void()>& at_begin,
-               const std::function<void()>& at_end) {
+Report RunRest(const Options& options, const Hooks& hooks) {
   Window window(options);
   std::vector<std::unique_ptr<Caller>> callers;
   std::vector<std::thread> threads;
-  for (size_t i = 0; i < static_cast<size_t>(options.concurrency); ++i) {
-    callers.push_back(std::make_unique<Caller>(options, window, i));
-    threads.emplace_back([&caller = *callers.back()] { caller.Loop(); });
-  }
-  const double cpu = window.Watch(at_begin, at_end);
-  for (auto& thread : threads) thread.join();
+  for (int i = 0; i < options.concurrency; ++i) callers.push_back(std::make_unique<Caller>(options, window));
+  window.Run(
+      hooks,
+      [&] {
+        for (auto& caller : callers) threads.emplace_back([&caller = *caller] { caller.Loop(); });
+      },
+      [&] {
+        for (auto& thread : threads) thread.join();
+      });
   std::vector<Tally> tallies;
   for (auto& caller : callers) tallies.push_back(std::move(caller->tally()));
-  Report report = Join(window, std::move(tallies));
-  report.client_cpu_seconds = cpu;
-  return report;
+  return window.Join(std::move(tallies));
 }
 
 }  // namespace snug::load

@@ -6,16 +6,18 @@
 //   snug-load grpc --path /pkg.Service/Method --payload message.bin
 //
 // --pid N (repeatable) adds the CPU time that those processes took meanwhile. --json prints one JSON object.
+// --requests N sends so many instead of going on for --seconds; --record FILE writes what came of each.
 // Ends with 1 when any request failed.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/tensor.h"
 #include "load.h"
 #include "os/files.h"
-#include "os/process.h"
+#include "support/cpu_seconds.h"
 
 namespace snug::load {
 namespace {
@@ -25,6 +27,8 @@ struct Arguments {
   std::string model = "ocr", version, content_type;
   std::vector<std::string> payload_files, inputs, headers;
   std::vector<pid_t> pids;
+  uint64_t warmup_requests = 0;
+  std::string record_file;
   bool json = false;
 };
 
@@ -139,11 +143,7 @@ Status Prepare(const std::string& kind, Arguments& a) {
 // CPU seconds of processes, by pid; one that is gone counts 0.
 std::map<pid_t, double> CpuSeconds(const std::vector<pid_t>& pids) {
   std::map<pid_t, double> seconds;
-  for (pid_t pid : pids) {
-    auto process = os::Identify(pid);
-    auto usage = process.ok() ? os::Usage(*process) : Result<os::ProcessUsage>(process.status());
-    seconds[pid] = usage.ok() ? usage->cpu_seconds : 0;
-  }
+  for (pid_t pid : pids) seconds[pid] = bench::CpuSecondsOf(pid);
   return seconds;
 }
 
@@ -180,6 +180,27 @@ void Print(const nlohmann::json& r) {
   }
 }
 
+// Where requests are counted, time says nothing about when a server is warm.
+template <class Runner>
+void WarmUp(Runner run, const Arguments& a) {
+  if (a.load.requests == 0 || a.warmup_requests == 0) return;
+  Options warm_up = a.load;
+  warm_up.requests = a.warmup_requests;
+  warm_up.record = false;
+  (void)run(warm_up, {});
+}
+
+// {"latencies_us": [...], "answers": [...]} in the order of the requests; an answer that failed is "".
+void WriteRecord(const Report& report, const std::string& file) {
+  nlohmann::json latencies = nlohmann::json::array(), answers = nlohmann::json::array();
+  for (const Record& record : report.records) {
+    latencies.push_back(record.latency_us);
+    answers.push_back(record.answer);
+  }
+  std::ofstream(file) << nlohmann::json{{"latencies_us", latencies}, {"answers", answers}}.dump(
+      -1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 int Run(const std::string& kind, Arguments& a) {
   if (Status status = Prepare(kind, a); !status.ok()) {
     std::fprintf(stderr, "snug-load: %s\n", status.ToString().c_str());
@@ -187,8 +208,10 @@ int Run(const std::string& kind, Arguments& a) {
   }
   std::map<pid_t, double> before, after;
   auto run = a.load.rest ? RunRest : RunGrpc;
-  Report report = run(
-      a.load, [&] { before = CpuSeconds(a.pids); }, [&] { after = CpuSeconds(a.pids); });
+  WarmUp(run, a);
+  Report report = run(a.load, {.at_begin = [&] { before = CpuSeconds(a.pids); },
+                               .at_end = [&] { after = CpuSeconds(a.pids); }});
+  if (!a.record_file.empty()) WriteRecord(report, a.record_file);
   for (auto& [pid, seconds] : after) seconds -= before[pid];
   nlohmann::json out = ToJson(report, after);
   a.json ? (void)std::puts(out.dump().c_str()) : Print(out);
@@ -214,6 +237,10 @@ int Main(int argc, char** argv) {
   app.add_option("--warmup-seconds", a.load.warmup_seconds)
       ->check(CLI::Range(0.0, 600.0))
       ->capture_default_str();
+  app.add_option("--requests", a.load.requests, "send so many, instead of for --seconds")
+      ->check(CLI::Range(1, 100'000'000));
+  app.add_option("--warmup-requests", a.warmup_requests, "with --requests: as many before them, not counted");
+  app.add_option("--record", a.record_file, "with --requests, rest: each one's latency and answer as JSON");
   app.add_option("--pid", a.pids, "processes whose CPU time is measured");
   app.add_flag("--json", a.json);
   app.add_subcommand("predict", "snug.v1.Prediction/Predict");
@@ -223,6 +250,7 @@ int Main(int argc, char** argv) {
       ->add_option("--header", a.headers, "\"Name: value\"");
   app.add_subcommand("grpc", "any unary method, --path and --payload");
   CLI11_PARSE(app, argc, argv);
+  a.load.record = !a.record_file.empty();
   return Run(app.get_subcommands().front()->get_name(), a);
 }
 

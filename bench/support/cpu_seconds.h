@@ -3,6 +3,8 @@
 
 #include <sys/resource.h>
 #include <sys/time.h>
+#include <sys/types.h>
+#include <time.h>
 
 namespace snug::bench {
 
@@ -14,6 +16,15 @@ inline double OwnCpuSeconds() {
     return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
   };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+// That of another process, of threads that have ended too; 0 when it is gone. In nanoseconds, where
+// /proc/PID/stat counts ticks of 10 ms.
+inline double CpuSecondsOf(pid_t pid) {
+  clockid_t clock{};
+  timespec time{};
+  if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0) return 0;
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
 }  // namespace snug::bench
