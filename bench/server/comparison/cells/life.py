@@ -1,6 +1,7 @@
 """What loading a model does to another one's latency, and to memory."""
 import http.client
 import statistics
+import subprocess
 import time
 
 from ..meanwhile import Meanwhile
@@ -11,6 +12,7 @@ from ..servers import Snug
 CLIENTS = 1  # leaves a core to what loads: a queue of one's own hides nothing
 ROUNDS, ROUNDS_SECONDS_MAX = 100, 90  # on a busy machine fewer: loads run at low priority
 LOADS_PER_SECOND_MAX = 4
+LOAD_NICENESS = 10  # src/serving/low_priority.h
 
 
 def change(server, what, model):
@@ -36,28 +38,44 @@ class Reloading(Meanwhile):
     pause_seconds = 1 / LOADS_PER_SECOND_MAX
 
     def __init__(self, server, model):
-        self.server, self.model, self.loads = server, model, 0
+        self.server, self.model, self.loads, self.seconds = server, model, 0, 0.0
 
     def step(self):
+        begin = time.monotonic()
         change(self.server, "load", self.model)
-        self.loads += 1
+        self.loads, self.seconds = self.loads + 1, self.seconds + time.monotonic() - begin
+
+
+class Burning(Meanwhile):
+    """The control: a process that has nothing to do with the server is busy as often and as long, at a load's priority."""
+
+    pause_seconds = Reloading.pause_seconds
+
+    def __init__(self, seconds):
+        self.command = ["nice", "-n", str(LOAD_NICENESS), "timeout", f"{seconds:.3f}", "sh", "-c", "while :; do :; done"]
+
+    def step(self):
+        subprocess.run(self.command, check=False)
 
 
 def p99_beside_loads(context):
-    ratios, loads = [], 0
+    reloaded, burnt, loads = [], [], 0
     with Explicit([MAGIKA, OCR]) as server:
         change(server, "load", MAGIKA)
         change(server, "load", OCR)
         for _ in range(2 * context.rounds + 1):
             call = (server, MAGIKA, "grpc", CLIENTS, context.seconds)
-            quiet = context.driver.run(*call)
+            quiet = context.driver.run(*call).p99_ms
             with Reloading(server, OCR) as reloading:
-                beside = context.driver.run(*call)
-            ratios.append(beside.p99_ms / quiet.p99_ms)
+                reloaded.append(context.driver.run(*call).p99_ms / quiet)
+            with Burning(reloading.seconds / max(1, reloading.loads)):
+                burnt.append(context.driver.run(*call).p99_ms / quiet)
             loads += reloading.loads
-    ratio = statistics.median(ratios)
+    ratio, control = statistics.median(reloaded), statistics.median(burnt)
     return Row("p99 of magika while OCR is reloaded", "ratio", "at most 1.10", ratio, ratio <= 1.10,
-               note=f"{loads} reloads; rounds: {', '.join(f'{r:.2f}' for r in ratios)}")
+               {"a stranger's process as busy": control},
+               note=f"{loads} reloads; rounds: {', '.join(f'{r:.2f}' for r in reloaded)}; the stranger: "
+                    f"{', '.join(f'{r:.2f}' for r in burnt)}")
 
 
 def memory_of_rounds():
