@@ -213,6 +213,10 @@ class Parser {
         {"--queue-limit", "queue_limit",
          "Requests that may wait before the model says it is overloaded; default: 256",
          CLI::Range(1, repository::kQueueLimitMax)},
+        {"--standby-after", "standby_after_s",
+         "Seconds without a request after which it leaves memory until the next one, or never; default: "
+         "never",
+         any},
         {"--label", "label", "Another name for the version, such as stable", any},
         {"--department", "department", "Owner; departments do not share groups", any},
         {"--sharing", "sharing",

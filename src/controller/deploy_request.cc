@@ -17,8 +17,9 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr size_t kDepartmentCharsMax = 128;
-constexpr std::string_view kConfigKeys[] = {"engine",      "parser",    "threads",        "instances",
-                                            "queue_limit", "isolation", "engine_options", "parser_options"};
+constexpr std::string_view kConfigKeys[] = {"engine",         "parser",         "threads",
+                                            "instances",      "queue_limit",    "isolation",
+                                            "engine_options", "parser_options", "standby_after_s"};
 constexpr std::string_view kModelKeys[] = {"share",      "copies",        "department", "sharing",
                                            "keep_apart", "pinned_groups", "version",    "label"};
 
@@ -86,6 +87,8 @@ Status Override(const std::string& key, const std::string& value, Json* json) {
     SNUG_ASSIGN_OR_RETURN((*json)[key], Number(key, value, 1, repository::kInstancesMax));
   } else if (key == "queue_limit") {
     SNUG_ASSIGN_OR_RETURN((*json)[key], Number(key, value, 1, repository::kQueueLimitMax));
+  } else if (key == "standby_after_s" && value != "never") {
+    SNUG_ASSIGN_OR_RETURN((*json)[key], Number(key, value, 1, repository::kStandbyAfterSecondsMax));
   } else if (key == "parser" && value.empty()) {
     json->erase("parser");
     json->erase("parser_options");

@@ -108,8 +108,17 @@ TEST(MergeConfig, RefusesWhatTheModelsFileWouldNotTake) {
   for (auto [key, value, expected] : {std::tuple{"threads", "257", "from 1 to 256"},
                                       {"instances", "65", "from 1 to 64"},
                                       {"queue_limit", "65537", "from 1 to 65536"},
+                                      {"standby_after_s", "0", "from 1 to 604800"},
                                       {"threads", "0", "from 1 to 256"}}) {
     EXPECT_THAT(MergeConfig("", {{key, value}}, "", 1).status().text(), HasSubstr(expected));
+  }
+}
+
+TEST(MergeConfig, TakesATimeOrNever) {
+  for (auto [value, seconds] : {std::pair{"30", 30}, {"never", 0}}) {
+    auto merged = MergeConfig("standby_after_s: 5", {{"standby_after_s", value}}, "", 1);
+    ASSERT_TRUE(merged.ok()) << merged.status().ToString();
+    EXPECT_EQ(repository::ParseModelConfig(merged->yaml, "t")->standby_after_s, seconds);
   }
 }
 

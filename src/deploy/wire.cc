@@ -30,6 +30,11 @@ std::string Text(const Json& json, const char* key) {
   return it != json.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
 
+bool Flag(const Json& json, const char* key) {
+  auto it = json.find(key);
+  return it != json.end() && it->is_boolean() && it->get<bool>();
+}
+
 // "3" as Triton's index says it, or 3.
 int64_t VersionOf(const Json& json) {
   if (uint64_t number = Number(json, "version", INT64_MAX)) return static_cast<int64_t>(number);
@@ -39,8 +44,9 @@ int64_t VersionOf(const Json& json) {
   return version;
 }
 
-IndexState StateOf(const std::string& text) {
-  if (text == "READY") return IndexState::kReady;
+// One that waits for its next request, or is loaded for one, takes requests like another.
+IndexState StateOf(const std::string& text, bool takes_requests) {
+  if (text == "READY" || takes_requests) return IndexState::kReady;
   if (text == "LOADING") return IndexState::kLoading;
   return text == "UNLOADING" ? IndexState::kUnloading : IndexState::kUnavailable;
 }
@@ -86,7 +92,7 @@ Result<std::vector<IndexEntry>> ParseIndex(std::string_view text) {
     if (!item.is_object()) return InvalidArgument("model index: expected objects");
     IndexEntry entry{Text(item, "name"),
                      VersionOf(item),
-                     StateOf(Text(item, "state")),
+                     StateOf(Text(item, "state"), Flag(item, "takes_requests")),
                      Text(item, "reason"),
                      Number(item, "memory_bytes", UINT64_MAX),
                      Text(item, "description")};

@@ -41,6 +41,18 @@ TEST(Wire, TheIndexIsReadWithVersionsAsTextOrNumber) {
   EXPECT_EQ((*index)[2].reason, "r");
 }
 
+TEST(Wire, WhatTakesRequestsIsReady) {
+  auto index = ParseIndex(R"([{"name":"a","version":1,"state":"STANDBY","takes_requests":true},
+                             {"name":"b","version":1,"state":"LOADING","takes_requests":true},
+                             {"name":"c","version":1,"state":"LOADING","takes_requests":false},
+                             {"name":"d","version":1,"state":"LOADING","takes_requests":"yes"}])");
+  ASSERT_TRUE(index.ok());
+  EXPECT_EQ((*index)[0].state, IndexState::kReady);
+  EXPECT_EQ((*index)[1].state, IndexState::kReady);
+  EXPECT_EQ((*index)[2].state, IndexState::kLoading);
+  EXPECT_EQ((*index)[3].state, IndexState::kLoading);
+}
+
 TEST(Wire, ErrorTextsAreFound) {
   EXPECT_EQ(ErrorText(R"({"error":"no such model"})"), "no such model");
   EXPECT_EQ(ErrorText("plain"), "plain");

@@ -17,6 +17,8 @@ Result<std::map<std::string, std::string>> ReadClassFiles(const Origin& origin, 
 Result<VersionPolicy> ReadVersionPolicy(const Origin& origin, const YAML::Node& node);
 Result<Swap> ReadSwap(const Origin& origin, const YAML::Node& node);
 Result<LoadTime> ReadLoadTime(const Origin& origin, const YAML::Node& node);
+// Seconds from 1 to kStandbyAfterSecondsMax, or `never`, which is 0.
+Result<int> ReadStandbyAfter(const Origin& origin, const YAML::Node& node);
 Result<BatchingConfig> ReadBatching(const Origin& origin, const YAML::Node& node);
 Result<std::vector<PaddingConfig>> ReadPadding(const Origin& origin, const YAML::Node& node);
 Result<LimitsConfig> ReadLimits(const Origin& origin, const YAML::Node& node);

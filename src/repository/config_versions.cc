@@ -57,4 +57,12 @@ Result<LoadTime> ReadLoadTime(const Origin& origin, const YAML::Node& node) {
   return origin.At(node.Mark(), "load: expected at-start, background or on-request, got {}", Describe(node));
 }
 
+Result<int> ReadStandbyAfter(const Origin& origin, const YAML::Node& node) {
+  if (node.IsScalar() && node.Scalar() == "never") return 0;
+  auto seconds = ReadInt(origin, "standby_after_s", node, kStandbyAfterSecondsMax);
+  if (seconds.ok()) return seconds;
+  return origin.At(node.Mark(), "standby_after_s: expected never or a whole number from 1 to {}, got {}",
+                   kStandbyAfterSecondsMax, Describe(node));
+}
+
 }  // namespace snug::repository

@@ -61,5 +61,6 @@ inline constexpr size_t kPipelineTensorsMax = 64;    // of a step or of the pipe
 inline constexpr int kPipelineItemsMax = 4096;       // executions that a step may make of one request
 inline constexpr int kPipelineInstancesDefault = 8;  // requests under way: they mostly wait
 inline constexpr int kExecutionTimeoutSecondsMax = 24 * 3600;
+inline constexpr int kStandbyAfterSecondsMax = 7 * 24 * 3600;
 
 }  // namespace snug::repository

@@ -54,6 +54,8 @@ std::vector<Field> Keys(const Origin& o, ModelConfig& c) {
       {"versions", [&](const N& n) { return Store(ReadVersionPolicy(o, n), c.versions); }},
       {"swap", [&](const N& n) { return Store(ReadSwap(o, n), c.swap); }},
       {"load", [&](const N& n) { return Store(ReadLoadTime(o, n), c.load.emplace()); }},
+      {"standby_after_s",
+       [&](const N& n) { return Store(ReadStandbyAfter(o, n), c.standby_after_s.emplace()); }},
       {"labels", [&](const N& n) { return Store(ReadLabels(o, n), c.labels); }},
       {"class_labels", [&](const N& n) { return Store(ReadClassFiles(o, n), c.class_labels); }},
       {"batching", [&](const N& n) { return Store(ReadBatching(o, n), c.batching); }},

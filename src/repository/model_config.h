@@ -183,6 +183,7 @@ struct ModelConfig {
   VersionPolicy versions;
   Swap swap = Swap::kAvailable;
   std::optional<LoadTime> load;                     // nothing: as the server is told
+  std::optional<int> standby_after_s;               // 0: never; nothing: as the server is told
   std::map<std::string, int64_t> labels;            // "stable" -> 3
   std::map<std::string, std::string> class_labels;  // output -> the file with its classes' names
   BatchingConfig batching;

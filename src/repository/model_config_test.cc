@@ -107,6 +107,9 @@ TEST(ModelConfig, VersionsAndSwap) {
   EXPECT_EQ(Parse("load: at-start")->load, LoadTime::kAtStart);
   EXPECT_EQ(Parse("load: background")->load, LoadTime::kBackground);
   EXPECT_EQ(Parse("load: on-request")->load, LoadTime::kOnRequest);
+  EXPECT_EQ(Parse("")->standby_after_s, std::nullopt);
+  EXPECT_EQ(Parse("standby_after_s: never")->standby_after_s, 0);
+  EXPECT_EQ(Parse("standby_after_s: 600")->standby_after_s, 600);
 }
 
 TEST(ModelConfig, LimitsAndCache) {
@@ -172,6 +175,8 @@ TEST(ModelConfig, SaysWhatIsWrongAndWhere) {
       {"swap: fast", "swap: expected available or frugal, got fast"},
       {"class_labels: labels.txt", "class_labels: expected a map from output to a file"},
       {"class_labels: {y: ../labels.txt}", "class_labels: y: expected the name of a file of"},
+      {"standby_after_s: 0", "standby_after_s: expected never or a whole number from 1 to 604800, got 0"},
+      {"standby_after_s: off", "standby_after_s: expected never or a whole number from 1 to 604800, got off"},
       {"load: lazy", "load: expected at-start, background or on-request, got lazy"},
       {"limits: {requests_per_second: 0}",
        "limits.requests_per_second: expected a number from 0.001 to 1000000"},

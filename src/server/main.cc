@@ -235,7 +235,10 @@ int Serve(const ServerOptions& options, const TfsOptions* tfs) {
   manager.inline_dir = TemporaryDir();
   manager.load_threads = static_cast<size_t>(threads.load);
   manager.cpu_threads = threads.all;
-  if (tfs == nullptr) manager.load_time = options.load_time;
+  if (tfs == nullptr) {
+    manager.load_time = options.load_time;
+    manager.standby_after = std::chrono::seconds(options.standby_after_seconds);
+  }
   manager.load_retries_max = options.load_retries;
   manager.read_warmup = ReadWarmup;
   manager.trim_idle = true;

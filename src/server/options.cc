@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "repository/limits.h"
 #include "server/core.h"
 
 namespace snug::server {
@@ -94,6 +95,12 @@ int ParseCommandLine(int argc, char** argv, ServerOptions& options) {
                  "at-start; background: after it, asked ones first; on-request: by their first request")
       ->capture_default_str()
       ->check(CLI::IsMember({"at-start", "background", "on-request"}));
+  app.add_option(
+         "--standby-after-seconds", options.standby_after_seconds,
+         "Models whose model.yaml does not say leave memory when they were not asked for so long; the next "
+         "request loads them again; 0: never")
+      ->capture_default_str()
+      ->check(CLI::Range(0, repository::kStandbyAfterSecondsMax));
   app.add_option("--poll-seconds", options.poll_seconds,
                  "With --control poll: how often the repository is looked at")
       ->capture_default_str()

@@ -26,6 +26,7 @@ struct ServerOptions {
   uint16_t rest_port = 8000;
   Control control = Control::kNone;
   repository::LoadTime load_time = repository::LoadTime::kAtStart;  // where model.yaml does not say
+  int standby_after_seconds = 0;                                    // where model.yaml does not say; 0: never
   double poll_seconds = 10;                                         // of Control::kPoll
   int load_retries = 2;  // of a load that failed for a reason that may pass
   int threads = 0;       // 0: from the cgroup

@@ -166,6 +166,7 @@ std::string IndexJson(const std::vector<serving::VersionStatus>& index) {
       json.EndObject();
       continue;
     }
+    json.Key("takes_requests").Value(status.takes_requests);
     json.Key("memory_bytes").Value(status.memory_bytes).Key("engine").Value(status.engine);
     json.Key("threads").Value(static_cast<uint64_t>(status.threads));
     json.Key("batching").Value(status.batching);

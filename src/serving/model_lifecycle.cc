@@ -174,7 +174,9 @@ void ModelManager::BeginLoad(repository::ModelEntry entry, const std::vector<int
         go_first.push_back(std::exchange(version.servable, nullptr));
       if (!version.servable) version.state = State::kLoading;
       version.reason.clear();
-      if (!version.beside.empty()) version.entry = std::make_shared<repository::ModelEntry>(entry);
+      const bool may_leave = StandbyAfter(entry.config) != Duration::zero();
+      if (!version.beside.empty() || may_leave)
+        version.entry = std::make_shared<repository::ModelEntry>(entry);
       tasks.push_back({entry, number, version.generation, part, 0, Backoff(options_.load_backoff),
                        /*is_check=*/false, at_start});
     }

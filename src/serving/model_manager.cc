@@ -152,7 +152,7 @@ Result<ModelManager::Found> ModelManager::Find(std::string_view name, std::strin
 }
 
 template <typename Request, typename Response, typename Call>
-void ModelManager::DispatchLate(Request request, Callback<Response> done, Call call) {
+void ModelManager::DispatchLate(Request request, Callback<Response> done, Call call, bool is_counted) {
   struct Late {
     Request request;
     Callback<Response> done;
@@ -160,28 +160,30 @@ void ModelManager::DispatchLate(Request request, Callback<Response> done, Call c
   if constexpr (std::is_same_v<Request, InferRequest>) request.answer_here = false;  // "here" is gone by then
   auto late = std::make_shared<Late>(Late{std::move(request), std::move(done)});
   const RequestHead& head = late->request;
-  WaitForLoad(
-      head.model, head.version,
-      {options_.clock->Now(), head.deadline, head.cancelled, [this, late, call](const Status& loaded) {
-         if (loaded.ok())
-           return Dispatch<Request, Response>(std::move(late->request), std::move(late->done), call);
-         rejected_[static_cast<size_t>(loaded.code())].Add();
-         late->done(loaded);
-       }});
+  WaitForLoad(head.model, head.version,
+              {options_.clock->Now(), head.deadline, head.cancelled,
+               [this, late, call, is_counted](const Status& loaded) {
+                 if (loaded.ok())
+                   return Dispatch<Request, Response>(std::move(late->request), std::move(late->done), call,
+                                                      is_counted);
+                 rejected_[static_cast<size_t>(loaded.code())].Add();
+                 late->done(loaded);
+               }});
 }
 
+// `is_counted`: by the model's limits and its sampler.
 template <typename Request, typename Response, typename Call>
-void ModelManager::Dispatch(Request request, Callback<Response> done, Call call) {
+void ModelManager::Dispatch(Request request, Callback<Response> done, Call call, bool is_counted) {
   for (int lookup = 0; lookup < kLookupsMax; ++lookup) {
     auto found = Find(request.model, request.version);
     if (!found.ok()) {
       rejected_[static_cast<size_t>(found.status().code())].Add();
       return done(found.status());
     }
-    if (!found->servable && lookup > 0) break;
     if (!found->servable)
-      return DispatchLate<Request, Response>(std::move(request), std::move(done), std::move(call));
-    if (found->limits && lookup == 0) {
+      return DispatchLate<Request, Response>(std::move(request), std::move(done), std::move(call),
+                                             is_counted);
+    if (found->limits && !is_counted) {
       Status entered = found->limits->Enter(options_.clock->Now());
       if (!entered.ok()) {
         found->servable->CountLimited(request.arrival);
@@ -192,8 +194,9 @@ void ModelManager::Dispatch(Request request, Callback<Response> done, Call call)
         done(std::move(answer));
       };
     }
-    if (lookup == 0 && found->sampler && found->sampler->Take())
+    if (!is_counted && found->sampler && found->sampler->Take())
       options_.payloads->Log(request, found->sampler->config());
+    is_counted = true;
     if (call(*found->servable, request, done)) return;
   }
   rejected_[static_cast<size_t>(Code::kUnavailable)].Add();
@@ -242,6 +245,7 @@ std::vector<VersionStatus> ModelManager::Index() const {
       status.version = number;
       status.state = version.state;
       status.reason = version.reason;
+      status.takes_requests = version.takes_requests();
       status.engine = version.servable ? version.servable->config().engine : version.engine;
       status.parser = version.parser;
       if (!version.servable) continue;
@@ -316,6 +320,8 @@ void ModelManager::TrimIdle() {
   }
   bool any = false;
   for (auto& servable : servables) any |= servable->TrimIfIdle();
+  servables.clear();
+  PutIdleOnStandby();
   if (any) malloc_trim(0);
 }
 

@@ -7,7 +7,8 @@
 //
 // A version that need not be loaded at once (model.yaml's `load`) stands by: it takes requests, the first one
 // begins its one load, and all wait for that, their deadlines running. Where something of the model is loaded
-// already, its further versions are loaded at once, so that a new version never makes requests wait.
+// already, its further versions are loaded at once, so that a new version never makes requests wait. One that
+// was not asked for long enough (`standby_after_s`) goes back there.
 //
 // Thread-safe. Infer and Predict never block; Load and Unload answer through their callback, on a background
 // thread.
@@ -54,7 +55,8 @@ struct VersionStatus {
   std::string name;
   int64_t version = 0;
   State state = State::kUnavailable;
-  std::string reason;  // why it is UNAVAILABLE or on standby, or what to know of a READY one
+  std::string reason;           // why it is UNAVAILABLE or on standby, or what to know of a READY one
+  bool takes_requests = false;  // is loaded, or is by the next request
   uint64_t memory_bytes = 0;
   std::string engine;
   std::string parser;
@@ -89,6 +91,9 @@ struct ManagerOptions {
   ComputeGate* gate = nullptr;  // see LoadContext; outlives the manager
   // When models are loaded whose model.yaml does not say; nothing: all at once, whatever model.yaml says.
   std::optional<repository::LoadTime> load_time;
+  // Versions whose model.yaml does not say go on standby when they were not asked for so long. 0: never.
+  // Without `load_time`: never, whatever model.yaml says.
+  Duration standby_after{0};
   const Clock* clock = &SystemClock();
   bool measure_batching = true;     // see LoadContext
   bool trim_idle = false;           // see kTrimInterval
@@ -174,8 +179,8 @@ class ModelManager {
   std::vector<SlowRequest> Slowest() { return slow_.Slowest(options_.clock->Now()); }
   // Nothing is LOADING.
   bool Settled() const;
-  // Trims the models that have not executed since the last call; called every kTrimInterval where the options
-  // say so.
+  // Trims the models that have not executed since the last call, and puts those on standby that have not for
+  // long; called every kTrimInterval where the options say so.
   void TrimIdle();
 
  private:
@@ -197,7 +202,7 @@ class ModelManager {
     std::shared_ptr<VersionStats> stats = std::make_shared<VersionStats>();
     // Of a pipeline with models beside it; else empty.
     std::vector<std::string> beside;
-    // Of such a pipeline, and of a version that comes late.
+    // Of such a pipeline, and of a version that is or may go on standby.
     std::shared_ptr<const repository::ModelEntry> entry;
     // On standby, or being loaded since: requests wait.
     bool comes_late = false;
@@ -228,10 +233,10 @@ class ModelManager {
   using LoadTime = repository::LoadTime;
 
   template <typename Request, typename Response, typename Call>
-  void Dispatch(Request request, Callback<Response> done, Call call);
+  void Dispatch(Request request, Callback<Response> done, Call call, bool is_counted = false);
   // Once the version is loaded that the request waits for.
   template <typename Request, typename Response, typename Call>
-  void DispatchLate(Request request, Callback<Response> done, Call call);
+  void DispatchLate(Request request, Callback<Response> done, Call call, bool is_counted);
   struct Found {
     std::shared_ptr<Servable> servable;  // null: it comes late
     std::shared_ptr<ModelLimits> limits;
@@ -275,6 +280,9 @@ class ModelManager {
   // Those of the versions that are not loaded at once.
   std::vector<int64_t> PutOnStandby(const repository::ModelEntry& entry,
                                     const std::vector<int64_t>& versions);
+  // How long a version of this must not have been asked for to go on standby; 0: it never does.
+  Duration StandbyAfter(const repository::ModelConfig& config) const;
+  void PutIdleOnStandby();
   // The load that a version on standby is waiting for. Under mutex_, as what follows.
   LoadTask LateLoad(int64_t number, Version& version);
   static std::vector<Waiting> EndWaiting(Version& version);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/log.h"
 #include "serving/model_manager.h"
 #include "serving/pipeline/pipeline.h"
 
@@ -49,6 +50,44 @@ std::vector<int64_t> ModelManager::PutOnStandby(const repository::ModelEntry& en
   }
   ChooseStandard(model);
   return versions;
+}
+
+Duration ModelManager::StandbyAfter(const repository::ModelConfig& config) const {
+  // What a sequence has reached would be lost; a pipeline holds next to nothing.
+  if (!options_.load_time || config.sequence.on || config.is_pipeline()) return Duration::zero();
+  if (!config.standby_after_s) return options_.standby_after;
+  return std::chrono::seconds(*config.standby_after_s);
+}
+
+void ModelManager::PutIdleOnStandby() {
+  std::vector<std::shared_ptr<Servable>> idle;
+  {
+    std::lock_guard lock(mutex_);
+    std::set<std::string, std::less<>> beside;
+    for (const auto& [name, model] : models_) {
+      for (const auto& [number, version] : model.versions)
+        beside.insert(version.beside.begin(), version.beside.end());
+    }
+    for (auto& [name, model] : models_) {
+      if (beside.contains(name)) continue;  // a pipeline's request must not wait for one load after the other
+      for (auto& [number, version] : model.versions) {
+        if (!version.servable || !version.entry || version.state != State::kReady) continue;
+        const Duration after = StandbyAfter(version.entry->config);
+        if (after == Duration::zero() || version.servable->unused_for() < after) continue;
+        log::Info("model on standby",
+                  {{"model", name},
+                   {"version", std::to_string(number)},
+                   {"unused_s", fmt::format("{:.0f}", Seconds(version.servable->unused_for()))}});
+        idle.push_back(std::exchange(version.servable, nullptr));
+        version.state = State::kStandby;
+        version.reason = "not asked for in a while: the next request loads it again";
+        version.generation = ++generations_;
+        version.comes_late = true;
+      }
+      ChooseStandard(model);
+    }
+  }
+  for (auto& servable : idle) Retire(std::move(servable), /*trim=*/true, Ignore);
 }
 
 ModelManager::LoadTask ModelManager::LateLoad(int64_t number, Version& version) {

@@ -232,5 +232,83 @@ TEST_F(StandbyTest, FilesThatChangeBeforeTheFirstRequestAreReadThen) {
   EXPECT_EQ((*manager().Statistics("m", ""))[0].instances, 2u);
 }
 
+// Each look is one of TrimIdle, which sees what happened since the one before.
+TEST_F(StandbyTest, WhatIsNotAskedForLeavesMemoryAndComesBackForTheNextRequest) {
+  AddVersion("m", 1, "standby_after_s: 60\nlimits: {concurrent: 1}\n");
+  ASSERT_TRUE(Load("m").ok());
+  EXPECT_EQ(CodeOf(Infer("m")), Code::kOk);
+  manager().TrimIdle();
+  clock_.Advance(59s);
+  manager().TrimIdle();
+  EXPECT_EQ(StatusOf("m", 1).state, State::kReady);
+  EXPECT_EQ(CodeOf(Infer("m")), Code::kOk);
+  manager().TrimIdle();
+  clock_.Advance(60s);
+  manager().TrimIdle();
+  EXPECT_EQ(StatusOf("m", 1).state, State::kStandby);
+  EXPECT_THAT(StatusOf("m", 1).reason, HasSubstr("the next request loads it again"));
+  EXPECT_TRUE(StatusOf("m", 1).takes_requests);
+  EXPECT_TRUE(control_.WaitForModels(0));
+  EXPECT_TRUE(manager().Ready("m", "").ok());
+  EXPECT_EQ(CodeOf(Infer("m")), Code::kOk);
+  EXPECT_EQ(CodeOf(Infer("m")), Code::kOk) << "the limit counted one request twice";
+  EXPECT_EQ(control_.loads(), 2);
+  EXPECT_EQ((*manager().Statistics("m", ""))[0].stats->Succeeded(), 4u) << "statistics go on";
+}
+
+TEST_F(StandbyTest, TheServerSaysHowLongUnlessModelYamlDoes) {
+  standby_after_ = 10s;
+  AddVersion("usual", 1, "load: at-start\n");
+  AddVersion("never", 1, "load: at-start\nstandby_after_s: never\n");
+  LoadAll();
+  for (int i = 0; i < 2; ++i) {
+    manager().TrimIdle();
+    clock_.Advance(10s);
+  }
+  manager().TrimIdle();
+  EXPECT_EQ(StatusOf("usual", 1).state, State::kStandby);
+  EXPECT_EQ(StatusOf("never", 1).state, State::kReady);
+}
+
+TEST_F(StandbyTest, WithoutLateLoadingNothingLeaves) {
+  load_time_.reset();
+  AddVersion("m", 1, "standby_after_s: 1\n");
+  ASSERT_TRUE(Load("m").ok());
+  manager().TrimIdle();
+  clock_.Advance(60s);
+  manager().TrimIdle();
+  EXPECT_EQ(StatusOf("m", 1).state, State::kReady);
+}
+
+TEST_F(StandbyTest, AReloadThatFailsIsTheAnswer) {
+  AddVersion("m", 1, "standby_after_s: 1\n");
+  ASSERT_TRUE(Load("m").ok());
+  manager().TrimIdle();
+  clock_.Advance(60s);
+  manager().TrimIdle();
+  ASSERT_TRUE(control_.WaitForModels(0));
+  control_.FailLoads(Internal("the graph is gone"));
+  auto waiter = Infer("m");
+  auto answer = Get(waiter);
+  EXPECT_EQ(answer.status().code(), Code::kUnavailable);
+  EXPECT_THAT(answer.status().text(), HasSubstr("the graph is gone"));
+}
+
+// Requests race with the leaving of their model: each is answered, whichever comes first.
+TEST_F(StandbyTest, NoRequestIsLostWhileItsModelLeaves) {
+  AddVersion("m", 1, "standby_after_s: 1\n");
+  ASSERT_TRUE(Load("m").ok());
+  std::atomic<bool> over = false;
+  std::thread looks([&] {
+    while (!over) {
+      clock_.Advance(1s);
+      manager().TrimIdle();
+    }
+  });
+  for (int i = 0; i < 300; ++i) EXPECT_EQ(CodeOf(Infer("m")), Code::kOk) << i;
+  over = true;
+  looks.join();
+}
+
 }  // namespace
 }  // namespace snug::serving

@@ -91,6 +91,8 @@ class SequencesTest : public testing::Test {
     ManagerOptions options;
     options.root = root_;
     options.clock = &clock_;
+    options.load_time = repository::LoadTime::kAtStart;
+    options.standby_after = 1s;
     manager_ = std::make_unique<ModelManager>(options, engines_, parsers_);
     std::promise<Status> loaded;
     manager_->Load("m", "", true, [&](Status status) { loaded.set_value(std::move(status)); });
@@ -140,6 +142,15 @@ TEST_F(SequencesTest, TheServerKeepsTheState) {
   EXPECT_EQ(Value(Infer(3, 1, "e")), 6);
   EXPECT_EQ(Value(Infer(5, 1, "se")), 5) << "begun anew";
   EXPECT_EQ(manager_->Index()[0].batching, "128 sequences at a time, 4 rows an execution (oldest)");
+}
+
+TEST_F(SequencesTest, AModelWithSequencesDoesNotLeaveMemoryUnasked) {
+  ASSERT_TRUE(Load(fmt::format("sequence: {{{}}}", kStates)).ok());
+  for (int look = 0; look < 3; ++look) {
+    manager_->TrimIdle();
+    clock_.Advance(60s);
+  }
+  EXPECT_EQ(manager_->Index()[0].state, State::kReady);
 }
 
 TEST_F(SequencesTest, ClientsDoNotSeeTheState) {

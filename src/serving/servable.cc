@@ -346,6 +346,7 @@ bool Servable::Infer(InferRequest& request, InferCallback& done) {
   }
   if (wanted.ok()) {
     if (!cache_) return Go(request, *std::move(wanted), done);
+    NoteUse();
     const CacheKey key = KeyOfTensors(request.inputs, *wanted, request.outputs);
     return ThroughCache(infer_flights_, key, request, done,
                         [&] { return Go(request, *std::move(wanted), done); });
@@ -367,6 +368,7 @@ bool Servable::Go(PredictRequest& request, PredictCallback& done) {
 bool Servable::Predict(PredictRequest& request, PredictCallback& done) {
   if (parser_) {
     if (!cache_) return Go(request, done);
+    NoteUse();
     const CacheKey key = KeyOfPayload(request.content_type, request.payload, request.parameters);
     return ThroughCache(predict_flights_, key, request, done, [&] { return Go(request, done); });
   }
@@ -393,7 +395,7 @@ Result<std::vector<Tensor>> Servable::ExecuteOnce(engine::Instance& instance,
   const Duration cpu_before = ThreadCpuTime();
   auto outputs = instance.Execute(inputs, wanted);
   const Duration took = clock_.Now() - begun;
-  if (!was_used_.load(std::memory_order_relaxed)) was_used_.store(true, std::memory_order_relaxed);
+  NoteUse();
   CountExecution(instance, took, ThreadCpuTime() - cpu_before);
   const bool has_rows = info_.batch_is_free && !inputs.empty() && !inputs[0].shape.empty();
   for (const TensorView& input : inputs) stats_->input_bytes.Add(input.bytes);

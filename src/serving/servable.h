@@ -111,6 +111,8 @@ class Servable {
   // To be called from time to time: trims it when it has not executed since the last call, and has before
   // that. True: it was trimmed.
   bool TrimIfIdle();
+  // As the calls of TrimIfIdle saw it. On the thread of those.
+  Duration unused_for() const { return clock_.Now() - used_at_; }
 
   // Refuses further requests, answers all it has taken, then frees the model. Blocks; any thread but its own.
   void Stop();
@@ -217,6 +219,9 @@ class Servable {
   Status ExecuteOnEach(const std::vector<Tensor>& inputs);
   uint64_t Items(const std::vector<Tensor>& inputs) const;
   void Finished(Code code, const RequestHead& head, const Job& job, const Stages& stages);
+  void NoteUse() {
+    if (!was_used_.load(std::memory_order_relaxed)) was_used_.store(true, std::memory_order_relaxed);
+  }
   void CountExecution(const engine::Instance& instance, Duration took, Duration cpu);
 
   const std::string name_;
@@ -254,7 +259,8 @@ class Servable {
   std::atomic<int64_t> typical_compute_ns_{kTypicalComputeAtFirst.count()};  // nine of ten stay under it
   std::atomic<int64_t> down_since_ns_{0};  // of clock_; 0: the engine's process is up
   std::atomic<bool> was_used_{true};       // since the last TrimIfIdle
-  bool is_trimmed_ = false;                // of TrimIfIdle
+  bool is_trimmed_ = false;                // of TrimIfIdle, as what follows
+  TimePoint used_at_ = clock_.Now();
 };
 
 }  // namespace snug::serving

@@ -9,7 +9,8 @@ void Servable::Trim(bool idle) {
 }
 
 bool Servable::TrimIfIdle() {
-  const bool was_used = was_used_.exchange(false, std::memory_order_relaxed);
+  const bool was_used = was_used_.exchange(false, std::memory_order_relaxed) || queue_depth() > 0;
+  if (was_used) used_at_ = clock_.Now();
   if (was_used || is_trimmed_) {
     is_trimmed_ = is_trimmed_ && !was_used;
     return false;

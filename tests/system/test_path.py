@@ -104,6 +104,24 @@ def test_logs_of_a_model(platform):
     assert platform.snug("logs", "add", "--lines", 5).stdout.strip()
 
 
+def test_a_model_that_nobody_asks_leaves_memory_and_comes_back_with_the_next_request(platform):
+    def state():
+        servers = platform.api("GET", "/api/v1/servers")[1]["servers"]
+        for server in servers:
+            body = http("POST", f"http://127.0.0.1:{server['rest_port']}/v2/repository/index", b"{}")[1]
+            for entry in json.loads(body):
+                if entry["name"] == "seldom":
+                    return entry["state"]
+        return None
+
+    platform.deploy("seldom", 5, "--standby-after", "1")
+    wait_until(lambda: state() == "STANDBY", "seldom leaves memory")
+    assert platform.wait_state("seldom", copies=1), "it still takes requests"
+    assert platform.infer("seldom") == (200, 5)
+    assert state() == "READY"
+    platform.snug("undeploy", "seldom")
+
+
 def test_undeploy_removes_it_from_the_front_door(platform):
     platform.snug("undeploy", "add")
     assert platform.infer("add")[0] == 404

@@ -52,6 +52,7 @@ class ManagerTest : public testing::Test {
       options.load_retries_max = load_retries_max_;
       options.load_backoff.delay_min = options.load_backoff.delay_max = Duration{0};
       options.load_time = load_time_;
+      options.standby_after = standby_after_;
       manager_ = std::make_unique<ModelManager>(options, engines_, parsers_);
     }
     return *manager_;
@@ -109,6 +110,7 @@ class ManagerTest : public testing::Test {
   std::string root_;
   int load_retries_max_ = 0;
   std::optional<repository::LoadTime> load_time_;
+  Duration standby_after_{0};
   std::vector<WarmupRequest> warmup_;
   ManualClock clock_;
   FakeControl control_;
