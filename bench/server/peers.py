@@ -40,7 +40,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="snug-bench-") as directory:
         folder = pathlib.Path(directory)
         context = Context([] if arguments.no_peers else peers.installed(), arguments.rounds, arguments.seconds, folder,
-                          Driver(folder, (models.TINY, models.MAGIKA, models.OCR)))
+                          Driver(folder, (models.TINY, models.MAGIKA, models.OCR, models.RANKER)))
         print("peers:", ", ".join(peer.name for peer in context.peers) or "none")
         for group in chosen:
             print(f"{group} (after {time.monotonic() - begun:.0f} s)")

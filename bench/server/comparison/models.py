@@ -57,16 +57,26 @@ class Model:
 
 TINY = Model("tiny", SOURCES / "tiny/onnx/model.onnx", "x", "FP32", (1, 16))
 MAGIKA = Model("magika", SOURCES / "magika/model.onnx", "bytes", "INT32", (1, 2048))
+RANKER = Model("ranker", WORK / "ranker/model.onnx", "x", "FP32", (1, 256))
 OCR = Model("ocr", WORK / "ocr/model.onnx", "x", "FP32", (1, 3, 48, 320))
+
+
+def _make(model, program, *sources):
+    """Runs `program SOURCES... MODEL-FILE` unless the file is newer than all of them."""
+    maker = pathlib.Path(__file__).parent / program
+    newest = max(file.stat().st_mtime for file in (maker, *sources))
+    if model.onnx.exists() and model.onnx.stat().st_mtime >= newest:
+        return
+    model.onnx.parent.mkdir(parents=True, exist_ok=True)
+    python = ROOT / "build/venv/convert/bin/python"
+    subprocess.run([str(word) for word in (python, maker, *sources, model.onnx)], check=True)
 
 
 def prepare():
     """The OCR model with its answer brought down to the best index and score of each column: what a client needs,
-    and not a megabyte of probabilities, which would hide what the request costs."""
-    source, maker = SOURCES / "ocr/onnx/model.onnx", pathlib.Path(__file__).parent / "ocr_best.py"
-    if not OCR.onnx.exists() or OCR.onnx.stat().st_mtime < max(source.stat().st_mtime, maker.stat().st_mtime):
-        OCR.onnx.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([str(ROOT / "build/venv/convert/bin/python"), str(maker), str(source), str(OCR.onnx)], check=True)
+    and not a megabyte of probabilities, which would hide what the request costs. And the ranker."""
+    _make(OCR, "ocr_best.py", SOURCES / "ocr/onnx/model.onnx")
+    _make(RANKER, "ranker.py")
 
 
 def _fields(data, begin, end):
