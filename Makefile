@@ -28,6 +28,11 @@ onnxruntime: setup ## ONNX Runtime for its engine (26 MB to download); ORT_INCLU
 	@tools/setup/venvs.sh onnxruntime
 	@cmake --preset $(notdir $(BUILD)) -DSNUG_ORT_INCLUDE="$(abspath $(ORT_INCLUDE))" > build/logs/configure.log 2>&1
 
+tensorrt: setup ## CUDA's runtime for the TensorRT engine; TRT_INCLUDE=DIR has TensorRT's headers
+	@test -f "$(TRT_INCLUDE)/NvInferRuntime.h" || { echo "TRT_INCLUDE=DIR is missing: a directory with NvInferRuntime.h of TensorRT 11; no package of the set-up has it" >&2; exit 1; }
+	@tools/setup/venvs.sh tensorrt
+	@cmake --preset $(notdir $(BUILD)) -DSNUG_TRT_INCLUDE="$(abspath $(TRT_INCLUDE))" > build/logs/configure.log 2>&1
+
 $(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json $(wildcard cmake/*.cmake) | setup
 	@echo "[build] configuring (log: build/logs/configure.log)"
 	@mkdir -p build/logs
@@ -90,4 +95,4 @@ install: build ## programs and plug-ins to PREFIX (default /usr/local)
 clean: stop ## removes build/
 	@rm -rf build
 
-.PHONY: help setup torch onnxruntime models build demo stop test peers test-fast asan tsan fuzz bench bench-peers format tidy format-check install clean
+.PHONY: help setup torch onnxruntime tensorrt models build demo stop test peers test-fast asan tsan fuzz bench bench-peers format tidy format-check install clean

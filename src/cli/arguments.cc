@@ -196,7 +196,8 @@ class Parser {
     const CLI::Validator any([](std::string&) { return std::string(); }, "");
     const Entry entries[] = {
         {"--engine", "engine",
-         "auto, openvino, tensorflow, python, remote, page_ocr, echo; torch and onnxruntime where they are "
+         "auto, openvino, tensorflow, python, remote, page_ocr, echo; torch, onnxruntime and tensorrt where "
+         "they are "
          "built; others by their plug-in's name; default: auto",
          any},
         {"--parser", "parser",

@@ -9,6 +9,7 @@
 #   build/venv/test      client libraries and pytest for the system tests
 #   build/venv/torch     LibTorch, for the torch engine (550 MB to download)
 #   build/venv/onnxruntime   ONNX Runtime, for its engine
+#   build/venv/tensorrt      CUDA's runtime and its headers, for the TensorRT engine
 #   build/venv/peer-*    other model servers, for benchmarks (60-130 MB to download, each)
 #
 # SNUG_VENVS: another folder than build/venv.
@@ -49,7 +50,7 @@ link_runtime() {
 
 make_venv() {
   local name=$1 dir=$venvs/$1 stamp=$venvs/$1/snug.stamp
-  [ -f "$here/requirements/$name.txt" ] || fail "no environment is called $name: runtime, python, convert, test, torch, onnxruntime or peer-..."
+  [ -f "$here/requirements/$name.txt" ] || fail "no environment is called $name: runtime, python, convert, test, torch, onnxruntime, tensorrt or peer-..."
   [ "$name" != convert ] || make_venv runtime
   [ "$(cat "$stamp" 2>/dev/null)" != "$(key "$name")" ] || return 0
   say "python environment $name: making ${dir#"$root"/}"
