@@ -41,7 +41,7 @@ class Caller {
     sent_ = SystemClock().Now();
     stub_.UnaryCall(&*context_, run_.options.path, grpc::StubOptions(),
                     &requests_[number_ % requests_.size()], &response_,
-                    [this](grpc::Status status) { OnAnswer(status); });
+                    [this](const grpc::Status& status) { OnAnswer(status); });
   }
   Tally& tally() { return tally_; }
 
@@ -99,6 +99,7 @@ Report RunGrpc(const Options& options, const Hooks& hooks) {
         run.all_done.wait(lock, [&] { return run.active == 0; });
       });
   std::vector<Tally> tallies;
+  tallies.reserve(callers.size());
   for (auto& caller : callers) tallies.push_back(std::move(caller->tally()));
   return run.window.Join(std::move(tallies));
 }

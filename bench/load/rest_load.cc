@@ -82,6 +82,7 @@ Report RunRest(const Options& options, const Hooks& hooks) {
   Window window(options);
   std::vector<std::unique_ptr<Caller>> callers;
   std::vector<std::thread> threads;
+  callers.reserve(static_cast<size_t>(options.concurrency));
   for (int i = 0; i < options.concurrency; ++i) callers.push_back(std::make_unique<Caller>(options, window));
   window.Run(
       hooks,
@@ -92,6 +93,7 @@ Report RunRest(const Options& options, const Hooks& hooks) {
         for (auto& thread : threads) thread.join();
       });
   std::vector<Tally> tallies;
+  tallies.reserve(callers.size());
   for (auto& caller : callers) tallies.push_back(std::move(caller->tally()));
   return window.Join(std::move(tallies));
 }

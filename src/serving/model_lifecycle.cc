@@ -57,7 +57,7 @@ void ModelManager::LoadAll(Done done) {
       log::Error("a model cannot be loaded", {{"model", name}, {"reason", status.ToString()}});
     }
     auto part = SplitDone(scan->models.size() + 1, [done](const Status&) { done({}); });
-    for (auto& entry : scan->models) BeginAlign(std::move(entry), {}, When::kAtStart, true, part);
+    for (const auto& entry : scan->models) BeginAlign(entry, {}, When::kAtStart, true, part);
     part({});
   });
 }
@@ -90,19 +90,18 @@ void ModelManager::LoadChanged(LoadOverride changes, std::string model, std::str
     LoadBeside(*entry);
     if (version.empty()) {
       const std::set<int64_t> all = AllVersions(*entry);
-      return BeginAlign(*std::move(entry), all, When::kNow, wait, done);
+      return BeginAlign(*entry, all, When::kNow, wait, done);
     }
     auto number = repository::ResolveVersion(*entry, version);
     if (!number.ok()) return done(number.status());
-    BeginLoad(*std::move(entry), {*number}, {}, wait, done);
+    BeginLoad(*entry, {*number}, {}, wait, done);
   });
 }
 
 void ModelManager::Align(repository::ModelEntry entry, std::set<int64_t> changed, Done done) {
-  control_.Post(
-      [this, entry = std::move(entry), changed = std::move(changed), done = std::move(done)]() mutable {
-        BeginAlign(std::move(entry), changed, When::kAsConfigured, true, std::move(done));
-      });
+  control_.Post([this, entry = std::move(entry), changed = std::move(changed), done = std::move(done)]() {
+    BeginAlign(entry, changed, When::kAsConfigured, true, done);
+  });
 }
 
 VersionPlan ModelManager::Plan(const repository::ModelEntry& entry, const std::set<int64_t>& changed) const {
@@ -116,8 +115,8 @@ VersionPlan ModelManager::Plan(const repository::ModelEntry& entry, const std::s
   return PlanVersions(entry, here, changed);
 }
 
-void ModelManager::BeginAlign(repository::ModelEntry entry, std::set<int64_t> changed, When when, bool wait,
-                              Done done) {
+void ModelManager::BeginAlign(const repository::ModelEntry& entry, std::set<int64_t> changed, When when,
+                              bool wait, const Done& done) {
   VersionPlan plan = Plan(entry, changed);
   if (when != When::kNow) {
     for (int64_t version : PutOnStandby(entry, plan.load)) changed.erase(version);
@@ -159,8 +158,9 @@ ModelManager::Version& ModelManager::NewGeneration(const repository::ModelEntry&
   return version;
 }
 
-void ModelManager::BeginLoad(repository::ModelEntry entry, const std::vector<int64_t>& versions,
-                             const std::vector<int64_t>& unload_first, bool wait, Done done, bool at_start) {
+void ModelManager::BeginLoad(const repository::ModelEntry& entry, const std::vector<int64_t>& versions,
+                             const std::vector<int64_t>& unload_first, bool wait, const Done& done,
+                             bool at_start) {
   auto part = SplitDone(versions.size() + 1, wait ? done : Done(Ignore));
   std::vector<LoadTask> tasks;
   std::vector<std::shared_ptr<Servable>> go_first;
@@ -343,7 +343,7 @@ void ModelManager::Unload(std::string model, std::string version, bool wait, Don
 }
 
 void ModelManager::BeginUnload(const std::string& model, const std::vector<int64_t>& versions, bool wait,
-                               Done done) {
+                               const Done& done) {
   auto part = wait ? SplitDone(versions.size() + 1, done) : Done(Ignore);
   for (int64_t number : versions) {
     std::shared_ptr<Servable> servable;

@@ -250,10 +250,12 @@ class ModelManager {
   VersionPlan Plan(const repository::ModelEntry& entry, const std::set<int64_t>& changed) const;
   // When its versions are loaded: as model.yaml says, or by a call.
   enum class When { kAtStart, kAsConfigured, kNow };
-  void BeginAlign(repository::ModelEntry entry, std::set<int64_t> changed, When when, bool wait, Done done);
+  void BeginAlign(const repository::ModelEntry& entry, std::set<int64_t> changed, When when, bool wait,
+                  const Done& done);
   // `unload_first` goes before anything is loaded.
-  void BeginLoad(repository::ModelEntry entry, const std::vector<int64_t>& versions,
-                 const std::vector<int64_t>& unload_first, bool wait, Done done, bool at_start = false);
+  void BeginLoad(const repository::ModelEntry& entry, const std::vector<int64_t>& versions,
+                 const std::vector<int64_t>& unload_first, bool wait, const Done& done,
+                 bool at_start = false);
   // Null when a later change has overtaken the load; else the version is LOADING, unless an older copy
   // serves.
   std::shared_ptr<VersionStats> Begun(const LoadTask& task);
@@ -267,7 +269,8 @@ class ModelManager {
   Version& NewGeneration(const repository::ModelEntry& entry, int64_t number, Model& model);
   void SetModelWide(std::string_view name, const repository::ModelConfig& config, Model& model);
   void UnloadSuperseded(const repository::ModelEntry& entry);
-  void BeginUnload(const std::string& model, const std::vector<int64_t>& versions, bool wait, Done done);
+  void BeginUnload(const std::string& model, const std::vector<int64_t>& versions, bool wait,
+                   const Done& done);
   // `trim`: its memory is the system's again when it is done; else a little later.
   void Retire(std::shared_ptr<Servable> servable, bool trim, Done done);
   void TrimHeapLater();

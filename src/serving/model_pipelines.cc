@@ -29,7 +29,7 @@ void ModelManager::LoadBeside(const repository::ModelEntry& pipeline) {
   for (const std::string& name : names) {
     auto entry = repository::ReadModel(options_.root, name);
     if (entry.ok())
-      BeginAlign(*std::move(entry), {}, When::kNow, false, Ignore);  // else the pipeline's load says so
+      BeginAlign(*entry, {}, When::kNow, false, Ignore);  // else the pipeline's load says so
   }
 }
 
