@@ -164,6 +164,7 @@ void ModelManager::BeginLoad(const repository::ModelEntry& entry, const std::vec
   auto part = SplitDone(versions.size() + 1, wait ? done : Done(Ignore));
   std::vector<LoadTask> tasks;
   std::vector<std::shared_ptr<Servable>> go_first;
+  const auto shared = std::make_shared<const repository::ModelEntry>(entry);
   {
     std::lock_guard lock(mutex_);
     Model& model = models_[entry.name];
@@ -174,9 +175,7 @@ void ModelManager::BeginLoad(const repository::ModelEntry& entry, const std::vec
         go_first.push_back(std::exchange(version.servable, nullptr));
       if (!version.servable) version.state = State::kLoading;
       version.reason.clear();
-      const bool may_leave = StandbyAfter(entry.config) != Duration::zero();
-      if (!version.beside.empty() || may_leave)
-        version.entry = std::make_shared<repository::ModelEntry>(entry);
+      version.entry = shared;
       tasks.push_back({entry, number, version.generation, part, 0, Backoff(options_.load_backoff),
                        /*is_check=*/false, at_start});
     }

@@ -202,8 +202,7 @@ class ModelManager {
     std::shared_ptr<VersionStats> stats = std::make_shared<VersionStats>();
     // Of a pipeline with models beside it; else empty.
     std::vector<std::string> beside;
-    // Of such a pipeline, and of a version that is or may go on standby.
-    std::shared_ptr<const repository::ModelEntry> entry;
+    std::shared_ptr<const repository::ModelEntry> entry;  // what it was last loaded, or is to be loaded, by
     // On standby, or being loaded since: requests wait.
     bool comes_late = false;
     std::vector<Waiting> waiting;

@@ -28,8 +28,7 @@ void ModelManager::LoadBeside(const repository::ModelEntry& pipeline) {
   }
   for (const std::string& name : names) {
     auto entry = repository::ReadModel(options_.root, name);
-    if (entry.ok())
-      BeginAlign(*entry, {}, When::kNow, false, Ignore);  // else the pipeline's load says so
+    if (entry.ok()) BeginAlign(*entry, {}, When::kNow, false, Ignore);  // else the pipeline's load says so
   }
 }
 

@@ -270,6 +270,17 @@ TEST_F(StandbyTest, TheServerSaysHowLongUnlessModelYamlDoes) {
   EXPECT_EQ(StatusOf("never", 1).state, State::kReady);
 }
 
+TEST_F(StandbyTest, WhatItIsLoadedAnewByCounts) {
+  AddVersion("m", 1, "standby_after_s: 1\n");
+  ASSERT_TRUE(Load("m").ok());
+  AddVersion("m", 1, "instances: 1\n");
+  ASSERT_TRUE(Load("m").ok());
+  manager().TrimIdle();
+  clock_.Advance(60s);
+  manager().TrimIdle();
+  EXPECT_EQ(StatusOf("m", 1).state, State::kReady);
+}
+
 TEST_F(StandbyTest, WithoutLateLoadingNothingLeaves) {
   load_time_.reset();
   AddVersion("m", 1, "standby_after_s: 1\n");
