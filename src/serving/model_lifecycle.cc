@@ -152,6 +152,7 @@ ModelManager::Version& ModelManager::NewGeneration(const repository::ModelEntry&
                                                    Model& model) {
   Version& version = model.versions[number];
   version.generation = ++generations_;
+  version.is_last = false;
   version.engine = entry.config.engine;
   version.parser = entry.config.parser;
   version.beside = ModelsBeside(entry.config.pipeline, entry.versions.at(number).directory);
@@ -304,6 +305,7 @@ Status ModelManager::Publish(const LoadTask& task, Result<std::shared_ptr<Servab
       waiting = EndWaiting(version);
       ChooseStandard(model);
     } else if (found->second.servable && !task.is_check) {
+      found->second.is_last = true;
       found->second.reason = "loading it anew failed, the copy before serves on: " + outcome.ToString();
     } else {
       old = std::exchange(found->second.servable, nullptr);

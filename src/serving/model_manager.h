@@ -203,6 +203,7 @@ class ModelManager {
     // Of a pipeline with models beside it; else empty.
     std::vector<std::string> beside;
     std::shared_ptr<const repository::ModelEntry> entry;  // what it was last loaded, or is to be loaded, by
+    bool is_last = false;  // loading it anew failed: what serves would not come back
     // On standby, or being loaded since: requests wait.
     bool comes_late = false;
     std::vector<Waiting> waiting;

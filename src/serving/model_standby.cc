@@ -71,7 +71,7 @@ void ModelManager::PutIdleOnStandby() {
     for (auto& [name, model] : models_) {
       if (beside.contains(name)) continue;  // a pipeline's request must not wait for one load after the other
       for (auto& [number, version] : model.versions) {
-        if (!version.servable || version.state != State::kReady) continue;
+        if (!version.servable || version.state != State::kReady || version.is_last) continue;
         const Duration after = StandbyAfter(version.entry->config);
         if (after == Duration::zero() || version.servable->unused_for() < after) continue;
         log::Info("model on standby",

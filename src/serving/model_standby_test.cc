@@ -281,6 +281,18 @@ TEST_F(StandbyTest, WhatItIsLoadedAnewByCounts) {
   EXPECT_EQ(StatusOf("m", 1).state, State::kReady);
 }
 
+TEST_F(StandbyTest, WhatWouldNotComeBackStays) {
+  AddVersion("m", 1, "standby_after_s: 1\n");
+  ASSERT_TRUE(Load("m").ok());
+  control_.FailLoads(Internal("the new files are broken"));
+  EXPECT_FALSE(Load("m").ok());
+  manager().TrimIdle();
+  clock_.Advance(60s);
+  manager().TrimIdle();
+  EXPECT_EQ(StatusOf("m", 1).state, State::kReady);
+  EXPECT_EQ(CodeOf(Infer("m")), Code::kOk);
+}
+
 TEST_F(StandbyTest, WithoutLateLoadingNothingLeaves) {
   load_time_.reset();
   AddVersion("m", 1, "standby_after_s: 1\n");
