@@ -248,7 +248,11 @@ std::vector<VersionStatus> ModelManager::Index() const {
       status.takes_requests = version.takes_requests();
       status.engine = version.servable ? version.servable->config().engine : version.engine;
       status.parser = version.parser;
-      if (!version.servable) continue;
+      if (!version.servable) {
+        status.memory_bytes = version.comes_late ? version.memory_bytes : 0;
+        status.description = version.comes_late ? version.description : "";
+        continue;
+      }
       status.memory_bytes = version.servable->info().memory_bytes;
       status.description = version.servable->info().description;
       status.batching = version.servable->batching_note();

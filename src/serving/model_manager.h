@@ -57,7 +57,7 @@ struct VersionStatus {
   State state = State::kUnavailable;
   std::string reason;           // why it is UNAVAILABLE or on standby, or what to know of a READY one
   bool takes_requests = false;  // is loaded, or is by the next request
-  uint64_t memory_bytes = 0;
+  uint64_t memory_bytes = 0;    // that it holds, or held and will again when it is on standby
   std::string engine;
   std::string parser;
   std::string description;  // the engine's line
@@ -203,6 +203,9 @@ class ModelManager {
     // Of a pipeline with models beside it; else empty.
     std::vector<std::string> beside;
     std::shared_ptr<const repository::ModelEntry> entry;  // what it was last loaded, or is to be loaded, by
+    // Of the copy that went on standby: its next one will be like it.
+    uint64_t memory_bytes = 0;
+    std::string description;
     bool is_last = false;  // loading it anew failed: what serves would not come back
     // On standby, or being loaded since: requests wait.
     bool comes_late = false;

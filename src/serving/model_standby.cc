@@ -78,6 +78,8 @@ void ModelManager::PutIdleOnStandby() {
                   {{"model", name},
                    {"version", std::to_string(number)},
                    {"unused_s", fmt::format("{:.0f}", Seconds(version.servable->unused_for()))}});
+        version.memory_bytes = version.servable->info().memory_bytes;
+        version.description = version.servable->info().description;
         idle.push_back(std::exchange(version.servable, nullptr));
         version.state = State::kStandby;
         version.reason = "not asked for in a while: the next request loads it again";

@@ -242,12 +242,15 @@ TEST_F(StandbyTest, WhatIsNotAskedForLeavesMemoryAndComesBackForTheNextRequest) 
   manager().TrimIdle();
   EXPECT_EQ(StatusOf("m", 1).state, State::kReady);
   EXPECT_EQ(CodeOf(Infer("m")), Code::kOk);
+  const uint64_t held = StatusOf("m", 1).memory_bytes;
+  EXPECT_GT(held, 0u);
   manager().TrimIdle();
   clock_.Advance(60s);
   manager().TrimIdle();
   EXPECT_EQ(StatusOf("m", 1).state, State::kStandby);
   EXPECT_THAT(StatusOf("m", 1).reason, HasSubstr("the next request loads it again"));
   EXPECT_TRUE(StatusOf("m", 1).takes_requests);
+  EXPECT_EQ(StatusOf("m", 1).memory_bytes, held) << "room is kept for it";
   EXPECT_TRUE(control_.WaitForModels(0));
   EXPECT_TRUE(manager().Ready("m", "").ok());
   EXPECT_EQ(CodeOf(Infer("m")), Code::kOk);
