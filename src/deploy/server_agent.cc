@@ -271,6 +271,7 @@ ObservedCopy ServerAgent::ManageCopy(const DesiredCopy& copy) {
   if (entry->state == IndexState::kReady) {
     attempts_[{copy.model, copy.version}] = {};
     seen.state = CopyState::kReady;
+    seen.reason = entry->reason;  // what to know of it, such as that it has left memory
   } else if (entry->state == IndexState::kLoading) {
     seen.state = CopyState::kLoading;
     seen.reason = "it loads and warms up";

@@ -116,7 +116,9 @@ def test_a_model_that_nobody_asks_leaves_memory_and_comes_back_with_the_next_req
 
     platform.deploy("seldom", 5, "--standby-after", "1")
     wait_until(lambda: state() == "STANDBY", "seldom leaves memory")
-    assert platform.wait_state("seldom", copies=1), "it still takes requests"
+    shown = platform.wait_state("seldom", copies=1)  # it still takes requests
+    assert shown["copies"][0]["memory_bytes"] > 0, "room is kept for it"
+    wait_until(lambda: "the next request loads it again" in platform.snug("models", "seldom").stdout, "it says so")
     assert platform.infer("seldom") == (200, 5)
     assert state() == "READY"
     platform.snug("undeploy", "seldom")
