@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/whole_number.h"
 #include "engine/checks.h"
 
 namespace snug::engine {
@@ -18,7 +19,7 @@ template <typename T, typename Read>
 Result<T> Decode(std::string_view text, Read read) {
   try {
     return read(Json::parse(text));
-  } catch (const Json::exception& e) {
+  } catch (const std::exception& e) {
     return Internal("engine process: unexpected message: {}", e.what());
   }
 }
@@ -45,8 +46,9 @@ Json ToJson(const std::vector<Signature>& signatures) {
 std::vector<TensorSpec> SpecsOf(const Json& list) {
   std::vector<TensorSpec> specs;
   for (const Json& spec : list) {
-    specs.push_back({spec.at("name").get<std::string>(), static_cast<DType>(spec.at("dtype").get<int32_t>()),
-                     spec.at("shape").get<Shape>()});
+    specs.push_back({spec.at("name").get<std::string>(),
+                     static_cast<DType>(WholeNumber<int32_t>(spec.at("dtype"))),
+                     WholeNumbers<int64_t>(spec.at("shape"))});
   }
   return specs;
 }
@@ -61,7 +63,7 @@ std::vector<Signature> SignaturesOf(const Json& list) {
 }
 
 Status StatusOf(const Json& json) {
-  int32_t code = json.at("code").get<int32_t>();
+  const auto code = WholeNumber<int32_t>(json.at("code"));
   if (code == 0) return {};
   if (code < 0 || code > static_cast<int32_t>(Code::kUnauthenticated))
     return Internal("engine process: code {}", code);
@@ -96,10 +98,11 @@ Result<Command> DecodeCommand(std::string_view text) {
       return Command{.kind = kCreateInstance, .signature = json.at("signature").get<std::string>()};
     if (name == "trim") return Command{.kind = kTrim, .idle = json.at("idle").get<bool>()};
     if (name != "load") return Internal("engine process: unknown command");
-    return Command{.kind = kLoad,
-                   .load = {json.at("plugin").get<std::string>(), json.at("directory").get<std::string>(),
-                            json.at("options").get<std::string>(), json.at("cache_dir").get<std::string>(),
-                            json.at("threads").get<int>(), json.at("output_bytes_max").get<uint64_t>()}};
+    return Command{
+        .kind = kLoad,
+        .load = {json.at("plugin").get<std::string>(), json.at("directory").get<std::string>(),
+                 json.at("options").get<std::string>(), json.at("cache_dir").get<std::string>(),
+                 WholeNumber<int>(json.at("threads")), WholeNumber<uint64_t>(json.at("output_bytes_max"))}};
   });
 }
 
@@ -126,9 +129,9 @@ Result<ModelInfo> DecodeInfo(std::string_view text) {
     SNUG_RETURN_IF_ERROR(StatusOf(json));
     ModelInfo info{SpecsOf(json.at("inputs")),
                    SpecsOf(json.at("outputs")),
-                   json.at("memory_bytes").get<uint64_t>(),
+                   WholeNumber<uint64_t>(json.at("memory_bytes")),
                    json.at("batch_is_free").get<bool>(),
-                   json.at("threads_per_instance").get<int>(),
+                   WholeNumber<int>(json.at("threads_per_instance")),
                    json.at("description").get<std::string>(),
                    json.at("signature").get<std::string>(),
                    json.at("method").get<std::string>(),

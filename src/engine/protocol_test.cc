@@ -104,6 +104,7 @@ TEST(CommandsTest, RefusesWhatIsNotACommand) {
   }
   EXPECT_EQ(DecodeStatus("{\"code\":99,\"text\":\"\"}").code(), Code::kInternal);
   EXPECT_FALSE(DecodeInfo("{\"code\":0}").ok());
+  EXPECT_EQ(DecodeInfo("{\"code\":3.3e78}").status().code(), Code::kInternal);
 }
 
 TEST(ChannelTest, CarriesLongMessagesAndDescriptors) {

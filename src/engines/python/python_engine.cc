@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "base/whole_number.h"
 #include "engine.h"
 #include "engine/backoff.h"
 #include "engine/shared_memory.h"
@@ -239,13 +240,13 @@ json WriteInputs(snug_instance& instance, const snug_tensor* inputs, uint32_t co
 // Sink: snug_output_sink or snug_stream_sink.
 template <typename Sink>
 void WriteOutput(const snug_instance& instance, const json& tensor, uint32_t index, const Sink& sink) {
-  const auto dims = tensor.at(1).get<std::vector<int64_t>>();
-  const auto offset = tensor.at(2).get<uint64_t>();
-  const auto bytes = tensor.at(3).get<uint64_t>();
+  const auto dims = snug::WholeNumbers<int64_t>(tensor.at(1));
+  const auto offset = snug::WholeNumber<uint64_t>(tensor.at(2));
+  const auto bytes = snug::WholeNumber<uint64_t>(tensor.at(3));
   if (instance.output_region == nullptr || !instance.output_region->Contains(offset, bytes)) {
     throw Failure(SNUG_INTERNAL, fmt::format("output {} lies outside of the Python worker's region", index));
   }
-  void* memory = snug::kit::Allocate(sink, index, tensor.at(0).get<snug_dtype>(), dims, bytes);
+  void* memory = snug::kit::Allocate(sink, index, snug::WholeNumber<snug_dtype>(tensor.at(0)), dims, bytes);
   if (bytes > 0) std::memcpy(memory, instance.output_region->data() + offset, bytes);
 }
 
