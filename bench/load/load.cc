@@ -16,10 +16,8 @@ Duration FromSeconds(double seconds) {
 
 Window::Window(const Options& options)
     : requests_(options.requests),
-      warmup_(FromSeconds(options.warmup_seconds)),
-      length_(FromSeconds(options.seconds)),
-      begin_(SystemClock().Now() + warmup_),
-      end_(begin_ + length_) {
+      begin_(SystemClock().Now() + FromSeconds(options.warmup_seconds)),
+      end_(begin_ + FromSeconds(options.seconds)) {
   if (options.record) records_.resize(requests_);
 }
 
@@ -37,9 +35,8 @@ void Window::Count(Tally& tally, uint64_t number, TimePoint sent, const std::str
     if (tally.first_error.empty()) tally.first_error = error;
     return;
   }
-  const bool counted =
-      counts_requests() || (now >= begin_ && now <= end_);  // also what was sent before: so much
-  if (!counted) return;                                     // came out in that time
+  // Also what was sent before the window: so much came out in that time.
+  if (!counts_requests() && (now < begin_ || now > end_)) return;
   tally.latencies_us.push_back(
       static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - sent).count()));
   if (number < records_.size()) records_[number] = {tally.latencies_us.back(), std::move(answer)};

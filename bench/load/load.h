@@ -87,7 +87,6 @@ class Window {
   void End(const Hooks& hooks);
 
   const uint64_t requests_;
-  const Duration warmup_, length_;
   TimePoint begin_, end_;  // known beforehand where time decides
   std::atomic<uint64_t> next_ = 0;
   double client_cpu_ = 0;

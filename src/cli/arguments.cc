@@ -197,8 +197,7 @@ class Parser {
     const Entry entries[] = {
         {"--engine", "engine",
          "auto, openvino, tensorflow, python, remote, page_ocr, echo; torch, onnxruntime and tensorrt where "
-         "they are "
-         "built; others by their plug-in's name; default: auto",
+         "they are built; others by their plug-in's name; default: auto",
          any},
         {"--parser", "parser",
          "Turns payloads such as images into tensors: ocr, page_ocr, others by their plug-in's name; "
@@ -215,8 +214,8 @@ class Parser {
          "Requests that may wait before the model says it is overloaded; default: 256",
          CLI::Range(1, repository::kQueueLimitMax)},
         {"--standby-after", "standby_after_s",
-         "Seconds without a request after which it leaves memory until the next one, or never; default: "
-         "never",
+         "Seconds without a request after which it leaves memory until the next one, or never; "
+         "default: never",
          any},
         {"--label", "label", "Another name for the version, such as stable", any},
         {"--department", "department", "Owner; departments do not share groups", any},

@@ -122,9 +122,9 @@ def load_lines():
 def run(row, platform, lines, clients):
     """One pass over the lines; adds what it took to the row's totals for that many clients.
 
-    The client is snug-load, because it is light: one in Python, on the same two cores and in the same caches, made each
-    request cost the platform a millisecond of CPU more. A few requests go before, uncounted: another engine's turn has
-    just emptied the caches.
+    The client is snug-load, because it is light: one in Python, on the same cores and in the same caches, makes each
+    request dearer for the platform. A few requests go before, uncounted: another engine's turn has just emptied the
+    caches.
     """
     with tempfile.TemporaryDirectory() as folder:
         record = pathlib.Path(folder) / "record.json"
