@@ -35,7 +35,8 @@ Result<std::vector<uint64_t>> ParseSeeds(std::string_view text) {
       return InvalidArgument("--seeds {}: expected numbers and ranges such as 42-51 or 1,5,9, at most {}",
                              text, kSeedsMax);
     }
-    for (uint64_t seed = first; seed <= last; ++seed) seeds.push_back(seed);
+    // Counted by offset: a range may end at the largest number there is.
+    for (uint64_t offset = 0; offset <= last - first; ++offset) seeds.push_back(first + offset);
   }
   return seeds;
 }

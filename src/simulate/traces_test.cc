@@ -135,6 +135,8 @@ TEST(SynthTest, ReadsBackAndIsTheSameEverywhere) {
 
 TEST(OptionsTest, SeedsNamesAndRanges) {
   EXPECT_THAT(*ParseSeeds("42-44,7"), ElementsAre(42, 43, 44, 7));
+  EXPECT_THAT(*ParseSeeds("18446744073709551614-18446744073709551615"),
+              ElementsAre(18446744073709551614U, 18446744073709551615U));
   for (const char* bad : {"", "a", "5-1", "1-", "1-100000", "1--2", "-3"})
     EXPECT_FALSE(ParseSeeds(bad).ok()) << bad;
   EXPECT_THAT(*ParseNames("a,b"), ElementsAre("a", "b"));
