@@ -1,7 +1,5 @@
 #include "engine/engine_process.h"
 
-#include <malloc.h>
-
 #include <array>
 #include <condition_variable>
 #include <cstring>
@@ -20,6 +18,7 @@
 #include "engine/plugin.h"
 #include "engine/shared_memory.h"
 #include "engine/signatures.h"
+#include "os/heap.h"
 
 namespace snug::engine {
 namespace {
@@ -231,7 +230,7 @@ class EngineProcess {
   void Trim(bool idle) {
     if (model_ == nullptr) return;
     model_->Trim(idle);
-    malloc_trim(0);
+    os::TrimHeap();
   }
 
   Status CreateInstance(const std::string& signature, std::vector<os::UniqueFd> fds) {

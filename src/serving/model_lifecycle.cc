@@ -1,5 +1,4 @@
 // The part of ModelManager that loads and unloads.
-#include <malloc.h>
 
 #include <utility>
 
@@ -244,7 +243,7 @@ void ModelManager::RunLoad(LoadTask task) {
   }
   // What compiling needed is the system's again, now where nobody is served yet or waits for more than that.
   if (task.in_haste)
-    malloc_trim(0);
+    TrimHeap();
   else
     TrimHeapLater();
   const bool is_new = loaded.ok();
@@ -382,11 +381,16 @@ void ModelManager::FinishUnload(const std::string& name, int64_t number, uint64_
   log::Info("model unloaded", {{"model", name}, {"version", std::to_string(number)}});
 }
 
+void ModelManager::TrimHeap() {
+  os::TrimHeap();
+  heap_growth_.Trimmed(os::PrivateBytes());
+}
+
 void ModelManager::TrimHeapLater() {
   if (heap_trim_due_.exchange(true)) return;
   timer_.After(kHeapTrimDelay, [this] {
     heap_trim_due_ = false;
-    malloc_trim(0);
+    TrimHeap();
   });
 }
 
@@ -404,7 +408,7 @@ void ModelManager::Retire(std::shared_ptr<Servable> servable, bool trim, Done do
       }
       servable.reset();
       if (trim)
-        malloc_trim(0);  // so that the memory is the system's again, not only the allocator's
+        TrimHeap();  // so that the memory is the system's again, not only the allocator's
       else
         TrimHeapLater();
     }

@@ -1,7 +1,5 @@
 #include "serving/model_manager.h"
 
-#include <malloc.h>
-
 #include <algorithm>
 #include <type_traits>
 #include <utility>
@@ -326,7 +324,7 @@ void ModelManager::TrimIdle() {
   for (auto& servable : servables) any |= servable->TrimIfIdle();
   servables.clear();
   PutIdleOnStandby();
-  if (any) malloc_trim(0);
+  if (any || heap_growth_.Due(os::PrivateBytes())) TrimHeap();
 }
 
 TimePoint ModelManager::Sweep() {

@@ -32,6 +32,7 @@
 #include "base/metrics.h"
 #include "base/status.h"
 #include "engine/engine.h"
+#include "os/heap.h"
 #include "parsers/parser_host.h"
 #include "repository/inline_model.h"
 #include "repository/repository.h"
@@ -108,7 +109,8 @@ struct ManagerOptions {
 // later, once for all that came meanwhile. Doing it holds up every thread that allocates.
 constexpr std::chrono::seconds kHeapTrimDelay{1};
 
-// Models that have not executed for one to two of these give back what only executions need.
+// Models that have not executed for one to two of these give back what only executions need; and where the
+// process has grown since, so do what models leave between executions and requests leave.
 constexpr std::chrono::seconds kTrimInterval{5};
 
 // Slowest requests that are kept, and for how long.
@@ -276,6 +278,8 @@ class ModelManager {
                    const Done& done);
   // `trim`: its memory is the system's again when it is done; else a little later.
   void Retire(std::shared_ptr<Servable> servable, bool trim, Done done);
+  // Gives what malloc keeps free back to the system.
+  void TrimHeap();
   void TrimHeapLater();
   void FinishUnload(const std::string& model, int64_t version, uint64_t generation);
   static void ChooseStandard(Model& model);
@@ -315,6 +319,7 @@ class ModelManager {
   std::vector<LoadTask> waiting_;     // pipelines, for models beside them
   std::array<Counter, 17> rejected_;  // by code: requests that found no READY version
   std::atomic<bool> heap_trim_due_{false};
+  os::HeapGrowth heap_growth_;
   Sweeper sweeper_;
   Timer timer_;
   TaskPool control_{1};  // reads model directories and plans, in the order of the calls

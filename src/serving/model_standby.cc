@@ -70,6 +70,7 @@ void ModelManager::PutIdleOnStandby() {
     }
     for (auto& [name, model] : models_) {
       if (beside.contains(name)) continue;  // a pipeline's request must not wait for one load after the other
+      bool changed = false;
       for (auto& [number, version] : model.versions) {
         if (!version.servable || version.state != State::kReady || version.is_last) continue;
         const Duration after = StandbyAfter(version.entry->config);
@@ -85,8 +86,9 @@ void ModelManager::PutIdleOnStandby() {
         version.reason = "not asked for in a while: the next request loads it again";
         version.generation = ++generations_;
         version.comes_late = true;
+        changed = true;
       }
-      ChooseStandard(model);
+      if (changed) ChooseStandard(model);
     }
   }
   for (auto& servable : idle) Retire(std::move(servable), /*trim=*/true, Ignore);

@@ -23,15 +23,15 @@ class CompiledModels {
     std::mutex mutex;  // while it is compiled
     std::optional<ov::CompiledModel> model;
     std::shared_ptr<const WeightsFile> weights;  // null: they are elsewhere
-    std::atomic<int64_t> executed_s{0};          // of the monotonic clock: when it last began to execute
+    std::atomic<int64_t> executed_ms{0};         // of the monotonic clock: when it last began or ended to
   };
 
   // The model of that key, compiled now (`compile` sets model and weights) unless somebody holds it. It lives
   // as long as its holders. What `compile` throws goes through.
   std::shared_ptr<Shared> Get(const std::string& key, const std::function<void(Shared&)>& compile,
                               bool* was_there);
-  // Whether a model that is not `own` has executed after that second of the monotonic clock.
-  bool OthersExecutedAfter(int64_t second, const Shared& own) const;
+  // Whether a model that is not `own` has executed after that millisecond of the monotonic clock.
+  bool OthersExecutedAfter(int64_t millisecond, const Shared& own) const;
 
  private:
   std::shared_ptr<Shared> SlotOf(const std::string& key);

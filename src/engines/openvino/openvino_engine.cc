@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <filesystem>
 #include <memory>
@@ -30,6 +31,8 @@ struct snug_engine {
   bool has_bf16 = false;
   bool has_f16 = false;
   snug::openvino::CompiledModels compiled;
+  // Of the monotonic clock: the last load, while the code that it read is in memory; else 0.
+  std::atomic<int64_t> loaded_ms{0};
 };
 
 struct snug_model {
@@ -61,17 +64,23 @@ namespace {
 
 constexpr int kThreadsMax = 1024;
 
-// What models share stays as it is while any of them has executed in this time.
-constexpr int64_t kSharedIdleSeconds = 4;
+// What models share stays as it is while any of them has executed in this time; and the code that loads need,
+// so long after one.
+constexpr int64_t kSharedIdleMilliseconds = 4000;
+
+// A model that comes to execute after a longer pause than this leaves its intermediate tensors' memory to
+// whatever executes next: of many models that are asked now and then, those at work alone hold any. It stays
+// with the process (malloc's), so taking it again costs next to nothing.
+constexpr int64_t kTensorsKeptMilliseconds = 100;
 
 // Smaller inputs are copied into memory that the request keeps: cheaper than to bind new memory, after which
 // OpenVINO prepares its graph anew.
 constexpr size_t kHeldBytesMax = 16 << 10;
 
-int64_t SecondsNow() {
+int64_t MillisecondsNow() {
   timespec now{};
   clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return now.tv_sec;
+  return static_cast<int64_t>(now.tv_sec) * 1000 + now.tv_nsec / 1'000'000;
 }
 
 // OpenVINO's texts begin with lines on where in its source they come from; people want the rest.
@@ -223,6 +232,7 @@ void Load(snug_engine& engine, const char* directory, const char* options_json, 
   uint64_t after = snug::kit::PrivateBytes();
   model.memory_bytes = after > before ? after - before : 0;
   model.description = Describe(model, note, streams) + (was_there ? ", weights shared" : "");
+  engine.loaded_ms.store(MillisecondsNow(), std::memory_order_relaxed);
 }
 
 ov::Tensor InputTensor(const ov::Output<const ov::Node>& port, const snug_tensor& input) {
@@ -331,26 +341,48 @@ snug_code CreateInstance(snug_model* model, snug_instance** instance, snug_error
   });
 }
 
+// Between executions alone; another instance's is refused by OpenVINO, and will do this itself.
+void ReleaseTensors(const snug_model& model) {
+  try {
+    model.compiled().release_memory();
+  } catch (const ov::Exception&) {
+  }
+}
+
+// Once after the last of several loads; Trim does it where all models idle.
+void ForgetLoadsCode(snug_engine& engine) {
+  int64_t loaded = engine.loaded_ms.load(std::memory_order_relaxed);
+  if (loaded == 0 || MillisecondsNow() - loaded < kSharedIdleMilliseconds) return;
+  if (engine.loaded_ms.compare_exchange_strong(loaded, 0)) snug::openvino::ForgetCode();
+}
+
 snug_code Execute(snug_instance* instance, const snug_tensor* inputs, uint32_t input_count,
                   const uint8_t* wanted, uint32_t, const snug_output_sink* sink, snug_error* error) {
   return Guard(error, SNUG_INTERNAL, [&] {
     for (uint32_t i = 0; i < input_count; ++i) BindInput(*instance, i, inputs[i]);
     BindOutputs(*instance, wanted, sink);
-    instance->model->shared->executed_s.store(SecondsNow(), std::memory_order_relaxed);
+    std::atomic<int64_t>& executed_ms = instance->model->shared->executed_ms;
+    const int64_t begin = MillisecondsNow();
+    const bool is_seldom =
+        begin - executed_ms.exchange(begin, std::memory_order_relaxed) > kTensorsKeptMilliseconds;
     instance->request.infer();
     CopyOutputs(*instance, wanted, sink);
+    executed_ms.store(MillisecondsNow(), std::memory_order_relaxed);
+    if (!is_seldom) return;
+    ReleaseTensors(*instance->model);
+    ForgetLoadsCode(*instance->model->engine);
   });
 }
 
-snug_code Trim(snug_model* model, int32_t idle, snug_error* error) {
+snug_code Trim(snug_model* model, int32_t, snug_error* error) {
   return Guard(error, SNUG_INTERNAL, [&] {
     if (model->shared->weights) model->shared->weights->Forget();
     if (!model->mapped.empty()) snug::openvino::ForgetPagesOf(model->mapped);
     const bool is_alone = model->shared.use_count() == 1;
-    const int64_t idle_since = SecondsNow() - kSharedIdleSeconds;
-    const bool is_ours = is_alone || model->shared->executed_s.load(std::memory_order_relaxed) <= idle_since;
+    const int64_t idle_since = MillisecondsNow() - kSharedIdleMilliseconds;
+    const bool is_ours = is_alone || model->shared->executed_ms.load(std::memory_order_relaxed) <= idle_since;
     if (!is_ours) return;
-    if (idle != 0) model->compiled().release_memory();
+    ReleaseTensors(*model);
     // Its executions bring back what they need of the code; others should not have to.
     if (!model->engine->compiled.OthersExecutedAfter(idle_since, *model->shared))
       snug::openvino::ForgetCode();
