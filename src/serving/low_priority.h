@@ -1,8 +1,8 @@
 // Loading at low priority, so that the models already served do not feel it.
 //
-// Threads and processes that an engine starts while it loads inherit the niceness for good, and an
-// unprivileged process cannot take it back; so it is lowered only where it can be raised again, and raised
-// afterwards for all that was started meanwhile.
+// Low priority is SCHED_BATCH, niceness, and a long slice. Threads and processes that an engine starts while
+// it loads inherit it for good, and an unprivileged process cannot take the niceness back; so it is lowered
+// only where it can be raised again, and raised afterwards for all that was started meanwhile.
 #pragma once
 
 #include <sys/types.h>
@@ -17,7 +17,7 @@ constexpr int kLoadNiceness = 10;
 // first call.
 bool CanLowerPriority();
 
-// Makes the calling thread nice for its lifetime, where CanLowerPriority().
+// Lowers the calling thread's priority for its lifetime, where CanLowerPriority().
 class LowPriority {
  public:
   LowPriority();
@@ -30,8 +30,20 @@ class LowPriority {
   static void RestoreOthers(int64_t process);
 
  private:
-  int usual_ = 0;
-  bool lowered_ = false;
+  const bool lowered_;
+};
+
+// The usual priority again for a thread that is in a LowPriority, for this one's lifetime: what somebody
+// waits for.
+class UsualPriority {
+ public:
+  UsualPriority();
+  ~UsualPriority();
+  UsualPriority(const UsualPriority&) = delete;
+  UsualPriority& operator=(const UsualPriority&) = delete;
+
+ private:
+  const bool raised_;
 };
 
 }  // namespace snug::serving

@@ -202,8 +202,8 @@ std::shared_ptr<VersionStats> ModelManager::Begun(const LoadTask& task) {
 }
 
 void ModelManager::RunLoad(LoadTask task) {
-  std::optional<LowPriority> low;
-  if (!task.in_haste) low.emplace();
+  std::optional<UsualPriority> usual;
+  if (task.in_haste) usual.emplace();
   std::shared_ptr<VersionStats> stats = Begun(task);
   if (!stats) return task.done(Overtaken());
   if (WaitsForModel(task)) return;

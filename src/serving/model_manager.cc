@@ -4,6 +4,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "serving/low_priority.h"
 #include "serving/pipeline/pipeline.h"
 
 namespace snug::serving {
@@ -30,6 +31,13 @@ bool IsNumber(std::string_view version) {
   return !version.empty() && version[0] >= '0' && version[0] <= '9';
 }
 
+// From the start: a thread that is lowered only once it has a task has come to it at the usual priority, and
+// may have taken the CPU from an execution for that.
+void AtLowPriority(const std::function<void()>& work) {
+  const LowPriority low;
+  work();
+}
+
 }  // namespace
 
 ModelManager::ModelManager(ManagerOptions options, engine::EngineHost& engines, parsers::ParserHost& parsers)
@@ -37,8 +45,8 @@ ModelManager::ModelManager(ManagerOptions options, engine::EngineHost& engines, 
       engines_(engines),
       parsers_(parsers),
       sweeper_(*options_.clock, [this] { return Sweep(); }),
-      loaders_(options_.load_threads),
-      retirers_(kRetirersMax) {
+      loaders_(options_.load_threads, AtLowPriority),
+      retirers_(kRetirersMax, AtLowPriority) {
   if (options_.trim_idle) TrimLater();
 }
 

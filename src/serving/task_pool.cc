@@ -17,7 +17,8 @@ void TaskPool::Add(std::function<void()> task, bool first) {
     std::lock_guard lock(mutex_);
     if (stopped_) return;
     tasks_.insert(first ? tasks_.begin() : tasks_.end(), std::move(task));
-    if (tasks_.size() > idle_ && threads_.size() < threads_max_) threads_.emplace_back([this] { Work(); });
+    if (tasks_.size() > idle_ && threads_.size() < threads_max_)
+      threads_.emplace_back([this] { around_([this] { Work(); }); });
   }
   ready_.notify_one();
 }

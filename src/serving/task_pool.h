@@ -7,6 +7,7 @@
 #include <functional>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace snug::serving {
@@ -14,7 +15,12 @@ namespace snug::serving {
 // Thread-safe.
 class TaskPool {
  public:
-  explicit TaskPool(size_t threads_max) : threads_max_(threads_max) {}
+  // What a thread does, in something that lasts as long: `around` calls `work` once.
+  using Around = std::function<void(const std::function<void()>& work)>;
+
+  explicit TaskPool(
+      size_t threads_max, Around around = [](const auto& work) { work(); })
+      : threads_max_(threads_max), around_(std::move(around)) {}
   ~TaskPool() { Stop(); }
 
   // FIFO. Dropped after Stop.
@@ -29,6 +35,7 @@ class TaskPool {
   void Work();
 
   const size_t threads_max_;
+  const Around around_;
   std::mutex mutex_;
   std::condition_variable ready_;
   std::deque<std::function<void()>> tasks_;
