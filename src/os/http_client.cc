@@ -43,6 +43,8 @@ size_t OnHeader(char* data, size_t size, size_t count, void* user) {
 
 Status ToStatus(CURLcode code, const std::string& url, const char* detail) {
   std::string text = fmt::format("{}: {}", url, *detail != '\0' ? detail : curl_easy_strerror(code));
+  if (code == CURLE_SSL_CONNECT_ERROR)
+    text += " (does this port speak TLS? without it the address is http://…)";
   if (code == CURLE_OPERATION_TIMEDOUT) return Status(Code::kDeadlineExceeded, text);
   if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL)
     return Status(Code::kInvalidArgument, text);

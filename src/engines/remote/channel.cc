@@ -107,6 +107,8 @@ Status Channel::StatusOfTransfer(CURLcode code, bool is_first) {
     const char* hint = "";
     if (is_first && http == 0 && !options_.tls && connected > 0) {
       hint = "; is it a port for TLS (https:// before the host)?";
+    } else if (code == CURLE_SSL_CONNECT_ERROR) {
+      hint = "; does this port speak TLS? Without it, leave https:// out";
     } else if (is_first && http == 0 && options_.tls && options_.cert_file.empty() &&
                (code == CURLE_SEND_ERROR || code == CURLE_RECV_ERROR)) {
       hint = "; does it ask for a certificate (cert_file)?";

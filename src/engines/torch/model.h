@@ -22,6 +22,12 @@ struct Declared {
   bool is_stateful = false;
 };
 
+inline kit::Failure TooFewValues(size_t returned, const Declared& declared) {
+  return {SNUG_INTERNAL, "the model returned " + std::to_string(returned) + " value" +
+                             (returned == 1 ? "" : "s") + ", declared are " +
+                             std::to_string(declared.outputs.size())};
+}
+
 // Used by one thread at a time. Both throw kit::Failure or c10::Error.
 class Instance {
  public:

@@ -93,11 +93,7 @@ class PackageInstance final : public Instance {
     std::vector<at::Tensor> views;
     for (size_t i = 0; i < declared_.inputs.size(); ++i) views.push_back(ViewOf(inputs[i]));
     std::vector<at::Tensor> outputs = loader_->run(views);
-    if (outputs.size() < declared_.outputs.size()) {
-      throw kit::Failure(SNUG_INTERNAL, "the model returned " + std::to_string(outputs.size()) +
-                                            " values, declared are " +
-                                            std::to_string(declared_.outputs.size()));
-    }
+    if (outputs.size() < declared_.outputs.size()) throw TooFewValues(outputs.size(), declared_);
     return outputs;
   }
 

@@ -95,13 +95,11 @@ at::Tensor OutputOf(const c10::IValue& result, uint32_t index, const Declared& d
   }
   if (!result.isTuple() && !result.isList()) {
     if (declared.outputs.size() == 1) return AsTensor(result);
-    throw kit::Failure(SNUG_INTERNAL, "the model returned one value, declared are " +
-                                          std::to_string(declared.outputs.size()));
+    throw TooFewValues(1, declared);
   }
   const auto values = result.isTuple() ? result.toTupleRef().elements().vec() : result.toListRef().vec();
   if (index < values.size()) return AsTensor(values[index]);
-  throw kit::Failure(SNUG_INTERNAL, "the model returned " + std::to_string(values.size()) +
-                                        " values, declared are " + std::to_string(declared.outputs.size()));
+  throw TooFewValues(values.size(), declared);
 }
 
 class ScriptInstance final : public Instance {

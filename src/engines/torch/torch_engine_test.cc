@@ -130,7 +130,7 @@ TEST_F(TorchTest, WhatIsDeclaredWronglyIsSaid) {
                   .status()
                   .ToString(),
               HasSubstr("UNIMPLEMENTED: LibTorch has no tensors of type BYTES"));
-  EXPECT_THAT(SendToOneThatReturnsLess("linear"), HasSubstr("returned one value, declared are 2"));
+  EXPECT_THAT(SendToOneThatReturnsLess("linear"), HasSubstr("returned 1 value, declared are 2"));
 }
 
 TEST_F(TorchTest, ErrorsOfTheScriptAreTold) {
@@ -198,7 +198,7 @@ TEST_F(TorchTest, APackageChecksWhatIsDeclaredWrongly) {
   EXPECT_THAT(instance->Execute({&half, 1}, {}).status().text(), HasSubstr("expected"));
   EXPECT_THAT(TryLoad(kData + "compiled", "{" + kX + "}").status().text(),
               HasSubstr("declare inputs and outputs in engine_options in the order of forward's"));
-  EXPECT_THAT(SendToOneThatReturnsLess("compiled"), HasSubstr("returned 1 values, declared are 2"));
+  EXPECT_THAT(SendToOneThatReturnsLess("compiled"), HasSubstr("returned 1 value, declared are 2"));
   auto two_inputs = TryLoad(kData + "compiled", R"({"inputs":[{"name":"x","dtype":"FP32","shape":[1,4]},)"
                                                 R"({"name":"z","dtype":"FP32","shape":[1,4]}],)"
                                                 R"("outputs":[{"name":"y","dtype":"FP32","shape":[-1,3]}]})");
