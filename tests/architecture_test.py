@@ -28,7 +28,8 @@ MAY_USE = {
     "routing": {"os"},
     "deploy": {"os", "repository", "registry", "routing"},
     "controller": {"os", "net", "repository", "registry", "placement", "routing", "deploy", "engine"},
-    "cli": {"os", "net", "repository", "simulate"},
+    "load": {"os"},
+    "cli": {"os", "net", "repository", "simulate", "load"},
 }
 # Headers of a library that only these rooms may see: its types do not leak through the house.
 ONLY_IN = {
@@ -36,7 +37,7 @@ ONLY_IN = {
     "soci/": {"registry"},
     "sqlite3.h": {"registry"},
     "curl/": {"os", "engines"},
-    "boost/": {"net"},
+    "boost/": {"net", "load"},
     "openvino/": {"engines"},
     "torch/": {"engines"},
     "tensorflow/c/": {"engines"},  # tensorflow/core has messages, generated here

@@ -1,11 +1,11 @@
+#include "grpc_load.h"
+
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 
 #include <condition_variable>
 #include <mutex>
 #include <optional>
-
-#include "load.h"
 
 namespace snug::load {
 namespace {

@@ -15,15 +15,16 @@
 #include <nlohmann/json.hpp>
 
 #include "base/tensor.h"
-#include "load.h"
+#include "grpc_load.h"
+#include "os/cpu_seconds.h"
 #include "os/files.h"
-#include "support/cpu_seconds.h"
 
 namespace snug::load {
 namespace {
 
 struct Arguments {
   Options load;
+  bool rest = false;
   std::string model = "ocr", version, content_type;
   std::vector<std::string> payload_files, inputs, headers;
   std::vector<pid_t> pids;
@@ -128,7 +129,7 @@ Status Prepare(const std::string& kind, Arguments& a) {
     a.load.path = "/snug.v1.Prediction/Predict";
   }
   if (kind == "rest") {
-    a.load.rest = true;
+    a.rest = true;
     if (!a.content_type.empty()) a.load.content_type = a.content_type;
     SNUG_RETURN_IF_ERROR(TakeHeaders(a));
     if (a.load.path.empty()) {
@@ -143,7 +144,7 @@ Status Prepare(const std::string& kind, Arguments& a) {
 // CPU seconds of processes, by pid; one that is gone counts 0.
 std::map<pid_t, double> CpuSeconds(const std::vector<pid_t>& pids) {
   std::map<pid_t, double> seconds;
-  for (pid_t pid : pids) seconds[pid] = bench::CpuSecondsOf(pid);
+  for (pid_t pid : pids) seconds[pid] = os::CpuSecondsOf(pid);
   return seconds;
 }
 
@@ -207,7 +208,7 @@ int Run(const std::string& kind, Arguments& a) {
     return 2;
   }
   std::map<pid_t, double> before, after;
-  auto run = a.load.rest ? RunRest : RunGrpc;
+  auto run = a.rest ? RunRest : RunGrpc;
   WarmUp(run, a);
   Report report = run(a.load, {.at_begin = [&] { before = CpuSeconds(a.pids); },
                                .at_end = [&] { after = CpuSeconds(a.pids); }});

@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include "engine/engine.h"
-#include "support/cpu_seconds.h"
+#include "os/cpu_seconds.h"
 
 namespace {
 
@@ -42,11 +42,11 @@ Status Run(char** argv) {
   const int count = std::atoi(argv[5]);
   double before = 0;
   for (int i = -count / 4 - 1; i < count; ++i) {  // a quarter more first, not counted
-    if (i == 0) before = bench::OwnCpuSeconds();
+    if (i == 0) before = os::OwnCpuSeconds();
     SNUG_ASSIGN_OR_RETURN(auto outputs, instance->Execute(views, {}));
   }
   std::printf("{\"description\": \"%s\", \"executions\": %d, \"cpu_s\": %.6f}\n",
-              model->info().description.c_str(), count, bench::OwnCpuSeconds() - before);
+              model->info().description.c_str(), count, os::OwnCpuSeconds() - before);
   return {};
 }
 

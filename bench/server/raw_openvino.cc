@@ -13,7 +13,7 @@
 #include <thread>
 #include <vector>
 
-#include "support/cpu_seconds.h"
+#include "os/cpu_seconds.h"
 
 namespace {
 
@@ -56,7 +56,7 @@ int main(int argc, char** argv) {
         ov::inference_num_threads(threads), ov::num_streams(threads), ov::hint::enable_cpu_pinning(false));
     RunUntil(model, Clock::now() + std::chrono::milliseconds(200));  // warm
     std::atomic<long> total{0};
-    double cpu = snug::bench::OwnCpuSeconds();
+    double cpu = snug::os::OwnCpuSeconds();
     auto begin = Clock::now();
     auto end = begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
     std::vector<std::thread> workers;
@@ -64,7 +64,7 @@ int main(int argc, char** argv) {
     for (auto& worker : workers) worker.join();
     double wall = std::chrono::duration<double>(Clock::now() - begin).count();
     std::printf("{\"inferences\": %ld, \"wall_s\": %.6f, \"cpu_s\": %.6f}\n", total.load(), wall,
-                snug::bench::OwnCpuSeconds() - cpu);
+                snug::os::OwnCpuSeconds() - cpu);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "raw_openvino: %s\n", error.what());
     return 1;

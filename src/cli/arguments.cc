@@ -35,6 +35,7 @@ class Parser {
     AddDown();
     AddDeploy();
     AddPredict();
+    AddMeasure();
     AddModels();
     AddScale();
     AddRoute();
@@ -278,15 +279,8 @@ class Parser {
     add("--parser-option", "parser_options", "KEY=VALUE for the parser; repeat for more");
   }
 
-  void AddPredict() {
-    CLI::App* app =
-        Add("predict", "Send a model a payload or tensors and print its answer",
-            "  snug predict ocr --file line.png\n"
-            "  snug predict mine --data '{\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],\"datatype\":\"FP32\","
-            "\"data\":[1,2]}]}'\n"
-            "  snug predict mine --zeros --time");
-    auto& o = Keep<PredictOptions>(app);
-    AddName(app, o.name);
+  // What is sent to a model, and where.
+  static void AddInput(CLI::App* app, PredictOptions& o) {
     auto* input = app->add_option("INPUT", o.file, "- reads standard input")->check(CLI::IsMember({"-"}));
     auto* file = app->add_option("--file", o.file, "File to send: an image, text, or JSON with \"inputs\"");
     auto* data = app->add_option("--data", o.data, "Text to send, such as JSON with \"inputs\" (KServe v2)");
@@ -319,7 +313,39 @@ class Parser {
     app->add_option("--timeout", o.timeout_seconds, "Seconds to wait for the answer")
         ->check(CLI::Range(0.001, 3600.0))
         ->capture_default_str();
+  }
+
+  void AddPredict() {
+    CLI::App* app =
+        Add("predict", "Send a model a payload or tensors and print its answer",
+            "  snug predict ocr --file line.png\n"
+            "  snug predict mine --data '{\"inputs\":[{\"name\":\"x\",\"shape\":[1,2],\"datatype\":\"FP32\","
+            "\"data\":[1,2]}]}'\n"
+            "  snug predict mine --zeros --time");
+    auto& o = Keep<PredictOptions>(app);
+    AddName(app, o.name);
+    AddInput(app, o);
     app->add_flag("--time", o.time, "Print how long the answer took");
+  }
+
+  void AddMeasure() {
+    CLI::App* app = Add("measure", "Ask a model again and again, and tell how quickly it answers",
+                        "  snug measure mine --zeros\n"
+                        "  snug measure ocr --file line.png --clients 1,8,32 --seconds 10");
+    auto& o = Keep<MeasureOptions>(app);
+    AddName(app, o.call.name);
+    AddInput(app, o.call);
+    app->add_option("--clients", o.clients,
+                    "So many at a time, each of which asks again as soon as it has its answer; one row for "
+                    "each number")
+        ->delimiter(',')
+        ->check(CLI::Range(1, kMeasureClientsMax))
+        ->capture_default_str();
+    app->add_option("--seconds", o.seconds, "For each row")
+        ->check(CLI::Range(0.1, 3600.0))
+        ->capture_default_str();
+    app->add_option("--requests", o.requests, "So many for each row, instead of for --seconds")
+        ->check(CLI::Range(uint64_t{1}, kMeasureRequestsMax));
   }
 
   void AddModels() {

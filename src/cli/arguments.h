@@ -64,6 +64,13 @@ struct PredictOptions {
   bool time = false;
 };
 
+struct MeasureOptions {
+  PredictOptions call;
+  std::vector<int> clients{1, 4};  // asked so one after the other
+  double seconds = 5;              // each
+  uint64_t requests = 0;           // if not 0: so many each, however long they take
+};
+
 struct ModelsOptions {
   std::string name;  // empty: all
 };
@@ -101,9 +108,9 @@ struct SimulateOptions {
   std::vector<std::string> arguments;
 };
 
-using Command = std::variant<UpOptions, DownOptions, DeployOptions, PredictOptions, ModelsOptions,
-                             ScaleOptions, RouteOptions, UndeployOptions, StatusOptions, LogsOptions,
-                             VersionOptions, SuperviseOptions, SimulateOptions>;
+using Command = std::variant<UpOptions, DownOptions, DeployOptions, PredictOptions, MeasureOptions,
+                             ModelsOptions, ScaleOptions, RouteOptions, UndeployOptions, StatusOptions,
+                             LogsOptions, VersionOptions, SuperviseOptions, SimulateOptions>;
 
 struct Parsed {
   Globals globals;

@@ -101,6 +101,18 @@ TEST(ArgumentsTest, PredictTakesOneInput) {
   EXPECT_THAT(ParseBad({"predict", "m", "--zeros", "--shape", "x=1,a"}), HasSubstr("INPUT=DIM"));
 }
 
+TEST(ArgumentsTest, MeasureTakesClientsAndAnInput) {
+  auto parsed = ParseGood({"measure", "m", "--zeros", "--clients", "1,8", "--seconds", "0.5"});
+  const auto& options = std::get<MeasureOptions>(parsed.command);
+  EXPECT_EQ(options.clients, (std::vector<int>{1, 8}));
+  EXPECT_EQ(options.seconds, 0.5);
+  EXPECT_TRUE(options.call.zeros);
+  EXPECT_EQ(std::get<MeasureOptions>(ParseGood({"measure", "m", "--zeros"}).command).clients,
+            (std::vector<int>{1, 4}));
+  ParseBad({"measure", "m", "--zeros", "--clients", "0"});
+  ParseBad({"measure", "m", "--zeros", "--clients", "1,x"});
+}
+
 TEST(ArgumentsTest, RouteTakesWeightsOrAuto) {
   auto parsed = ParseGood({"route", "m", "3=90", "4:10"});
   EXPECT_EQ(std::get<RouteOptions>(parsed.command).weights,

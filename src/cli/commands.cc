@@ -29,6 +29,7 @@ struct Dispatcher {
   int operator()(const DownOptions& options) const { return RunDown(session, options); }
   int operator()(const DeployOptions& options) const { return RunDeploy(session, options); }
   int operator()(const PredictOptions& options) const { return RunPredict(session, options); }
+  int operator()(const MeasureOptions& options) const { return RunMeasure(session, options); }
   int operator()(const ModelsOptions& options) const { return RunModels(session, options); }
   int operator()(const ScaleOptions& options) const { return RunScale(session, options); }
   int operator()(const RouteOptions& options) const { return RunRoute(session, options); }

@@ -27,6 +27,7 @@ int RunDown(const Session& session, const DownOptions& options);
 int RunSupervise(const Session& session);
 int RunDeploy(const Session& session, const DeployOptions& options);
 int RunPredict(const Session& session, const PredictOptions& options);
+int RunMeasure(const Session& session, const MeasureOptions& options);
 int RunModels(const Session& session, const ModelsOptions& options);
 int RunScale(const Session& session, const ScaleOptions& options);
 int RunRoute(const Session& session, const RouteOptions& options);

@@ -347,6 +347,38 @@ TEST(CommandsTest, PredictErrorsSayWhatToDo) {
   EXPECT_EQ(RunSnug({"predict", "m", "--data", "x", "--front-door", "127.0.0.1:1"}).code, kExitNotRunning);
 }
 
+TEST(CommandsTest, MeasureAsksOnceAndThenForEachRow) {
+  FakePlatform platform;
+  platform.OnText("POST /v1/predict/m", 200, "y");
+  Ran ran =
+      platform.Snug({"measure", "m", "--data", "x", "--param", "k=v", "--clients", "1,3", "--requests", "5"});
+  EXPECT_EQ(ran.code, kExitOk) << ran.err;
+  EXPECT_THAT(ran.out, testing::ContainsRegex("clients +answers/s +p50 ms.*\n +1 .* 0\n +3 .* 0\n$"));
+  EXPECT_EQ(platform.asked(), std::vector<std::string>(11, "POST /v1/predict/m?k=v"));
+  EXPECT_EQ(platform.last().body, "x");
+  EXPECT_EQ(platform.last().Header("Content-Type"), "text/plain");
+}
+
+TEST(CommandsTest, MeasureAsJson) {
+  FakePlatform platform;
+  platform.OnText("POST /v1/predict/m", 200, "y");
+  Ran ran = platform.Snug({"measure", "m", "--data", "x", "--clients", "2", "--requests", "4", "--json"});
+  const Json rows = Json::parse(ran.out).at("rows");
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].at("clients"), 2);
+  EXPECT_EQ(rows[0].at("answers"), 4);
+  EXPECT_GT(rows[0].at("answers_per_s").get<double>(), 0);
+  EXPECT_LE(rows[0].at("p50_ms").get<double>(), rows[0].at("max_ms").get<double>());
+}
+
+TEST(CommandsTest, MeasureErrorsAreThoseOfPredict) {
+  FakePlatform platform;
+  EXPECT_EQ(platform.Snug({"measure", "m"}).code, kExitUsage);
+  EXPECT_EQ(platform.Snug({"measure", "m", "--data", "x"}).code, kExitNotFound);
+  EXPECT_EQ(platform.asked().size(), 1u);
+  EXPECT_EQ(RunSnug({"measure", "m", "--data", "x", "--front-door", "127.0.0.1:1"}).code, kExitNotRunning);
+}
+
 TEST(CommandsTest, RouteShowsAndSets) {
   FakePlatform platform;
   platform.On("GET /api/v1/models/ocr", 200, Model("READY"));

@@ -20,6 +20,10 @@ inline constexpr uint64_t kPayloadBytesMax = uint64_t{256} << 20;
 inline constexpr uint64_t kZeroElementsMax = uint64_t{4} << 20;
 inline constexpr size_t kShownElementsMax = 8;  // of each output, without --json
 
+// What `snug measure` sends at a time.
+inline constexpr int kMeasureClientsMax = 1024;
+inline constexpr uint64_t kMeasureRequestsMax = 100'000'000;
+
 // A platform that is up may be restarting its controller: calls that may be repeated are, for this long.
 inline constexpr auto kRetryLimit = std::chrono::seconds(15);
 inline constexpr auto kRetryPause = std::chrono::milliseconds(250);

@@ -1,9 +1,9 @@
-#include "load.h"
+#include "load/closed_loop.h"
 
 #include <algorithm>
 #include <thread>
 
-#include "support/cpu_seconds.h"
+#include "os/cpu_seconds.h"
 
 namespace snug::load {
 namespace {
@@ -60,13 +60,13 @@ void Window::Run(const Hooks& hooks, const std::function<void()>& start, const s
 
 void Window::Begin(const Hooks& hooks) {
   hooks.at_begin();
-  client_cpu_ = -bench::OwnCpuSeconds();
+  client_cpu_ = -os::OwnCpuSeconds();
   if (counts_requests()) begin_ = SystemClock().Now();
 }
 
 void Window::End(const Hooks& hooks) {
   if (counts_requests()) end_ = SystemClock().Now();
-  client_cpu_ += bench::OwnCpuSeconds();
+  client_cpu_ += os::OwnCpuSeconds();
   hooks.at_end();
 }
 

@@ -17,8 +17,7 @@ struct Options {
   std::string target = "127.0.0.1:8080";  // HOST:PORT
   // gRPC: a full method, "/snug.v1.Prediction/Predict"; REST: a path for POST.
   std::string path;
-  bool rest = false;
-  std::string content_type = "application/octet-stream";     // REST
+  std::string content_type = "application/octet-stream";     // REST; empty: none is sent
   std::vector<std::pair<std::string, std::string>> headers;  // REST, besides
   std::vector<std::string> bodies;                           // sent in turn; gRPC: serialized messages
   int concurrency = 1;
@@ -51,13 +50,14 @@ struct Hooks {
   std::function<void()> at_end = [] {};
 };
 
-Report RunGrpc(const Options& options, const Hooks& hooks);
+// POST over HTTP/1.1, each caller on a thread and a connection of its own. Blocks until all answers have
+// come.
 Report RunRest(const Options& options, const Hooks& hooks);
 
 // The value below which a share `p` (0..1) of the sorted values lies; 0 when there are none.
 double Percentile(const std::vector<uint32_t>& sorted, double p);
 
-// ---- for the two runs ----
+// ---- for those who send: RunRest, and snug-load's gRPC ----
 
 // One caller's results; written by one thread at a time.
 struct Tally {

@@ -3,9 +3,10 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
+#include <memory>
 #include <thread>
 
-#include "load.h"
+#include "load/closed_loop.h"
 
 namespace snug::load {
 namespace {
@@ -37,7 +38,7 @@ class Caller {
       if (!socket_.is_open()) Connect();
       http::request<http::string_body> request(http::verb::post, options_.path, 11);
       request.set(http::field::host, options_.target);
-      request.set(http::field::content_type, options_.content_type);
+      if (!options_.content_type.empty()) request.set(http::field::content_type, options_.content_type);
       for (const auto& [name, value] : options_.headers) request.set(name, value);
       request.body() = body;
       request.prepare_payload();

@@ -1,4 +1,4 @@
-// CPU time of this process, for programs that measure.
+// CPU time of processes.
 #pragma once
 
 #include <sys/resource.h>
@@ -6,7 +6,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-namespace snug::bench {
+namespace snug::os {
 
 // User and system time of all threads so far.
 inline double OwnCpuSeconds() {
@@ -27,4 +27,4 @@ inline double CpuSecondsOf(pid_t pid) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
 }
 
-}  // namespace snug::bench
+}  // namespace snug::os

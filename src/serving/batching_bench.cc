@@ -21,12 +21,12 @@
 #include "base/log.h"
 #include "base/rng.h"
 #include "engine/engine.h"
+#include "os/cpu_seconds.h"
 #include "parsers/parser_host.h"
 #include "repository/repository.h"
 #include "serving/batch_plan.h"
 #include "serving/checks.h"
 #include "serving/loader.h"
-#include "support/cpu_seconds.h"
 
 namespace snug::serving {
 namespace {
@@ -69,7 +69,7 @@ using Requests = std::vector<std::vector<Tensor>>;
 
 void Drive(Servable& servable, const Requests& requests, int clients, double seconds, Numbers& sum) {
   const TimePoint begun = SystemClock().Now();
-  const double cpu_before = bench::OwnCpuSeconds();
+  const double cpu_before = os::OwnCpuSeconds();
   std::mutex mutex;
   std::vector<std::thread> threads;
   threads.reserve(static_cast<size_t>(clients));
@@ -89,7 +89,7 @@ void Drive(Servable& servable, const Requests& requests, int clients, double sec
   }
   for (auto& thread : threads) thread.join();
   sum.seconds += Seconds(SystemClock().Now() - begun);
-  sum.cpu_seconds += bench::OwnCpuSeconds() - cpu_before;
+  sum.cpu_seconds += os::OwnCpuSeconds() - cpu_before;
 }
 
 Mode ModeOf(const std::string& name) {

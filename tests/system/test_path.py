@@ -40,6 +40,11 @@ def test_predict_by_the_command_line(platform):
     assert "2" in done.stdout and "answered in" in done.stderr
 
 
+def test_measure_counts_each_row(platform):
+    rows = platform.json("measure", "add", "--zeros", "--clients", "1,3", "--requests", 20)["rows"]
+    assert [(row["clients"], row["answers"], row["errors"]) for row in rows] == [(1, 20, 0), (3, 20, 0)]
+
+
 def test_predict_by_rest(platform):
     assert platform.infer("add", (1, 2, 3, 4)) == (200, 2)
     status, metadata = http("GET", f"http://{platform.door}/v2/models/add")
