@@ -35,7 +35,7 @@ TEST(HeapGrowthTest, LargeProcessesMayGrowByMore) {
   EXPECT_TRUE(growth.Due(900 * kMib));
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // which have allocators of their own
+#ifndef SNUG_SANITIZED  // sanitizers have allocators of their own
 TEST(HeapTest, WhatIsFreeBetweenWhatStaysIsGivenBack) {
   constexpr size_t kBlocks = 1000, kBlockBytes = 64 << 10, kPinBytes = 64;
   std::vector<std::unique_ptr<char[]>> blocks, pins;
