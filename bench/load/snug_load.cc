@@ -1,8 +1,8 @@
 // snug-load: requests in a closed loop against a model server or a front door, and what they cost.
 //
 //   snug-load predict --target 127.0.0.1:8080 --model ocr --payload line1.png --payload line2.png -c 8
-//   snug-load infer --model tiny --input x:FP32:1,16      KServe v2 over gRPC; zeros, or :FILE behind the
-//   shape snug-load rest --model ocr --payload line1.png        POST /v1/predict/ocr; --path for any other
+//   snug-load infer --model tiny --input x:FP32:1,16    KServe v2 over gRPC; zeros, or :FILE after the shape
+//   snug-load rest --model ocr --payload line1.png      POST /v1/predict/ocr; --path for any other
 //   snug-load grpc --path /pkg.Service/Method --payload message.bin
 //
 // --pid N (repeatable) adds the CPU time that those processes took meanwhile. --json prints one JSON object.

@@ -2,7 +2,6 @@
 // SavedModel).
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <malloc.h>
 
 #include <fstream>
@@ -152,6 +151,11 @@ TEST_F(RealEnginesTest, OpenVinoOnTheCallersThreadsAnswersWhileItIsTrimmed) {
   ExpectLinear(*model);
 }
 
+size_t BytesAllocated() {
+  const struct mallinfo2 heap = mallinfo2();
+  return heap.uordblks + heap.hblkhd;
+}
+
 // y = 2^22 times the sum of x's row, by way of an intermediate tensor of 64 MiB a row.
 void WriteWideModel(const std::string& directory) {
   std::ofstream(directory + "/model.xml") << R"(<?xml version="1.0"?>
@@ -196,11 +200,9 @@ TEST_F(RealEnginesTest, OpenVinoLeavesTensorsOfModelsThatAreSeldomAskedToOthers)
     if (outputs.ok()) {
       EXPECT_EQ(*static_cast<const float*>((*outputs)[0].buffer.data()), 6.5F * (1 << 22));
     }
-    const struct mallinfo2 heap = mallinfo2();
-    return heap.uordblks + heap.hblkhd;
+    return BytesAllocated();
   };
-  const struct mallinfo2 heap = mallinfo2();
-  const size_t before = heap.uordblks + heap.hblkhd;
+  const size_t before = BytesAllocated();
   EXPECT_LT(execute_and_look(), before + kTensorBytes / 2);  // its first: the pause before was endless
   bool keeps = false;  // asked again at once, unless the machine is held up
   for (int i = 0; i < 100 && !keeps; ++i) keeps = execute_and_look() > before + kTensorBytes / 2;

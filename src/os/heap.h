@@ -9,14 +9,11 @@
 
 namespace snug::os {
 
-// Bytes of memory that is this process's alone, files not counted; 0: unknown.
-uint64_t PrivateBytes();
-
 // When giving back may bring something: the process has grown since it was last done. Thread-safe.
 class HeapGrowth {
  public:
-  // Whether `bytes` are at least kHeapGrowthMin, and a kHeapGrowthPart-th, more than the least seen since
-  // Trimmed.
+  // `bytes` are PrivateBytes (os/process.h). Whether they are at least kHeapGrowthMin, and a
+  // kHeapGrowthPart-th, more than the least seen since Trimmed.
   bool Due(uint64_t bytes);
   // `bytes` are left after giving back.
   void Trimmed(uint64_t bytes) { least_.store(bytes, std::memory_order_relaxed); }

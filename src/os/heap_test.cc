@@ -1,10 +1,13 @@
 #include "os/heap.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <memory>
 #include <vector>
+
+#include "os/process.h"
 
 namespace snug::os {
 namespace {
@@ -44,12 +47,12 @@ TEST(HeapTest, WhatIsFreeBetweenWhatStaysIsGivenBack) {
     std::memset(blocks.back().get(), 1, kBlockBytes);
     pins.push_back(std::make_unique<char[]>(kPinBytes));
   }
-  const uint64_t full = PrivateBytes();
+  const uint64_t full = PrivateBytes(getpid());
   blocks.clear();
-  const uint64_t freed = PrivateBytes();
+  const uint64_t freed = PrivateBytes(getpid());
   TrimHeap();
   EXPECT_GT(freed + 8 * kMib, full);
-  EXPECT_LT(PrivateBytes() + 40 * kMib, freed);
+  EXPECT_LT(PrivateBytes(getpid()) + 40 * kMib, freed);
 }
 #endif
 

@@ -227,10 +227,11 @@ Status Stop(const ProcessId& process, Duration grace) {
 namespace {
 
 // VmHWM of /proc/PID/status, 0 when it cannot be read.
-uint64_t PeakBytes(pid_t pid) {
+// A line of /proc/PID/status such as "VmHWM:"; 0: unknown.
+uint64_t StatusBytes(pid_t pid, std::string_view line) {
   auto status = ReadFile(fmt::format("/proc/{}/status", pid));
-  const size_t at = status.ok() ? status->find("VmHWM:") : std::string::npos;
-  return at == std::string::npos ? 0 : std::strtoull(status->c_str() + at + 6, nullptr, 10) * 1024;
+  const size_t at = status.ok() ? status->find(line) : std::string::npos;
+  return at == std::string::npos ? 0 : std::strtoull(status->c_str() + at + line.size(), nullptr, 10) * 1024;
 }
 
 }  // namespace
@@ -244,8 +245,12 @@ Result<ProcessUsage> Usage(const ProcessId& process) {
       static_cast<double>(number(13) + number(14)) / static_cast<double>(::sysconf(_SC_CLK_TCK));
   usage.threads = static_cast<int>(number(19));
   usage.memory_bytes = number(23) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-  usage.memory_peak_bytes = std::max(PeakBytes(process.pid), usage.memory_bytes);
+  usage.memory_peak_bytes = std::max(StatusBytes(process.pid, "VmHWM:"), usage.memory_bytes);
   return usage;
+}
+
+uint64_t PrivateBytes(pid_t pid) {
+  return StatusBytes(pid, "RssAnon:");
 }
 
 std::string SelfPath() {

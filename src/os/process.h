@@ -53,6 +53,8 @@ struct ProcessUsage {
   int threads = 0;
 };
 Result<ProcessUsage> Usage(const ProcessId& process);
+// Its memory that is its own, files not counted; 0: unknown.
+uint64_t PrivateBytes(pid_t pid);
 
 // Path of the running program; plug-ins and sister programs lie beside it.
 std::string SelfPath();

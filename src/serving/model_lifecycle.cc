@@ -1,8 +1,11 @@
 // The part of ModelManager that loads and unloads.
 
+#include <unistd.h>
+
 #include <utility>
 
 #include "base/log.h"
+#include "os/process.h"
 #include "repository/fingerprint.h"
 #include "serving/gather.h"
 #include "serving/loader.h"
@@ -383,7 +386,7 @@ void ModelManager::FinishUnload(const std::string& name, int64_t number, uint64_
 
 void ModelManager::TrimHeap() {
   os::TrimHeap();
-  heap_growth_.Trimmed(os::PrivateBytes());
+  heap_growth_.Trimmed(os::PrivateBytes(getpid()));
 }
 
 void ModelManager::TrimHeapLater() {

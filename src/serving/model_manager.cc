@@ -1,9 +1,12 @@
 #include "serving/model_manager.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <type_traits>
 #include <utility>
 
+#include "os/process.h"
 #include "serving/low_priority.h"
 #include "serving/pipeline/pipeline.h"
 
@@ -332,7 +335,7 @@ void ModelManager::TrimIdle() {
   for (auto& servable : servables) any |= servable->TrimIfIdle();
   servables.clear();
   PutIdleOnStandby();
-  if (any || heap_growth_.Due(os::PrivateBytes())) TrimHeap();
+  if (any || heap_growth_.Due(os::PrivateBytes(getpid()))) TrimHeap();
 }
 
 TimePoint ModelManager::Sweep() {

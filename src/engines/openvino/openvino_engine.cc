@@ -384,8 +384,9 @@ snug_code Trim(snug_model* model, int32_t, snug_error* error) {
     if (!is_ours) return;
     ReleaseTensors(*model);
     // Its executions bring back what they need of the code; others should not have to.
-    if (!model->engine->compiled.OthersExecutedAfter(idle_since, *model->shared))
-      snug::openvino::ForgetCode();
+    if (model->engine->compiled.OthersExecutedAfter(idle_since, *model->shared)) return;
+    model->engine->loaded_ms.store(0, std::memory_order_relaxed);
+    snug::openvino::ForgetCode();
   });
 }
 

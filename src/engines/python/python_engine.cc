@@ -16,6 +16,7 @@
 #include "engine/shared_memory.h"
 #include "engines/kit/kit.h"
 #include "engines/python/worker.h"
+#include "os/process.h"
 
 using nlohmann::json;
 using snug::Result;
@@ -138,15 +139,6 @@ void AddSpecs(const json& list, snug::kit::SpecList& specs) {
   }
 }
 
-uint64_t PrivateBytesOf(pid_t pid) {
-  std::ifstream status(fmt::format("/proc/{}/status", pid));
-  for (std::string line; std::getline(status, line);) {
-    unsigned long long kib = 0;
-    if (std::sscanf(line.c_str(), "RssAnon: %llu kB", &kib) == 1) return kib * 1024;
-  }
-  return 0;
-}
-
 snug::Duration SecondsOption(const snug::kit::Options& options, const char* name, int64_t otherwise) {
   return std::chrono::seconds(options.Integer(name, otherwise, 1, kTimeoutSecondsMax));
 }
@@ -173,7 +165,7 @@ void Load(LogFunction log, const fs::path& directory, const char* options_json, 
   AddSpecs(model.declared.at("inputs"), model.inputs);
   AddSpecs(model.declared.at("outputs"), model.outputs);
   model.decoupled = model.declared.at("decoupled").get<bool>();
-  model.memory_bytes = PrivateBytesOf(model.spare->pid()) * static_cast<uint64_t>(instances);
+  model.memory_bytes = snug::os::PrivateBytes(model.spare->pid()) * static_cast<uint64_t>(instances);
   model.description = fmt::format("Python {} with numpy {}, {} process{} x {} thread{}",
                                   model.declared.at("python").get<std::string>(),
                                   model.declared.at("numpy").get<std::string>(), instances,
