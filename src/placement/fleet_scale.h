@@ -8,9 +8,9 @@
 namespace snug::placement {
 
 struct ScaleLimits {
-  double headroom = 1.15;       // over the peak of the last quarter of an hour
+  double headroom = 1.1;        // over the peak of the last quarter of an hour
   double ahead_headroom = 1.1;  // over what the coming half hour is expected to have
-  double memory_fill = 0.82;    // of the memory of the cards that are on by one copy of each model
+  double memory_fill = 0.78;    // of the memory of the cards that are on by one copy of each model
   size_t kept_minutes = 120;    // that as many cards stay on as a peak filled: a load that fell comes back
 };
 
