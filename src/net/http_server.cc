@@ -5,13 +5,15 @@
 
 #include <algorithm>
 #include <atomic>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <condition_variable>
+#include <deque>
 #include <limits>
 #include <mutex>
 #include <optional>
@@ -29,8 +31,8 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 using tcp = asio::ip::tcp;
 using ErrorCode = beast::error_code;
-using Strand = asio::strand<asio::io_context::executor_type>;
-using Stream = beast::basic_stream<tcp, Strand>;
+using Executor = asio::io_context::executor_type;
+using Stream = beast::basic_stream<tcp, Executor>;
 using Socket = Stream::socket_type;
 
 // After an answer that ends a connection early (413), what the client still sends is read and dropped up to
@@ -44,16 +46,23 @@ constexpr size_t kParsedReadBytes = size_t{64} << 10;
 
 class Session;
 
+// One thread's connections. A loop for each thread costs a request neither a lock nor a wake-up of another
+// thread, as one loop that all threads share does.
+struct Loop {
+  asio::io_context io{1};
+  // A request in a handler's hands is no work to asio: without the guard the thread would leave during a
+  // drain.
+  asio::executor_work_guard<Executor> work = asio::make_work_guard(io);
+  size_t sessions = 0;  // guarded by Shared::mutex
+};
+
 // What the sessions share. Outlives them.
 struct Shared {
   HttpServerOptions options;
   Handler handler;
-  asio::io_context io;
-  // A request in a handler's hands is no work to asio: without the guard the threads would leave during a
-  // drain.
-  asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(io);
+  std::deque<Loop> loops;  // at least one; the first accepts
   std::atomic<bool> draining{false};
-  std::atomic<bool> stopped{false};  // nobody runs `io` any more
+  std::atomic<bool> stopped{false};  // nobody runs the loops any more
   std::atomic<uint64_t> uploads{0};
 
   std::mutex mutex;
@@ -77,11 +86,12 @@ std::string HeadText(const Response& response, bool keep_alive, size_t length) {
   return head;
 }
 
-// One connection. All its work runs on its strand.
+// One connection. All its work runs on the thread of its loop.
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(std::shared_ptr<Shared> shared, Socket&& socket, Strand strand)
-      : shared_(std::move(shared)), strand_(std::move(strand)), stream_(std::move(socket)) {
+  // `loop` counts it already.
+  Session(std::shared_ptr<Shared> shared, Socket&& socket, Loop& loop)
+      : shared_(std::move(shared)), loop_(loop), stream_(std::move(socket)) {
     ErrorCode ignored;
     stream_.socket().set_option(tcp::no_delay(true), ignored);
     std::lock_guard lock(shared_->mutex);
@@ -93,6 +103,7 @@ class Session : public std::enable_shared_from_this<Session> {
     {
       std::lock_guard lock(shared_->mutex);
       shared_->sessions.erase(this);
+      --loop_.sessions;
       accept_again = std::exchange(shared_->accept_again, nullptr);
       shared_->changed.notify_all();
     }
@@ -100,25 +111,25 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   void Start() {
-    asio::dispatch(strand_, [self = shared_from_this()] { self->ReadHead(); });
+    asio::dispatch(loop_.io, [self = shared_from_this()] { self->ReadHead(); });
   }
 
   // Closes the connection unless a request is under way.
   void CloseIfIdle() {
-    asio::post(strand_, [self = shared_from_this()] {
+    asio::post(loop_.io, [self = shared_from_this()] {
       if (self->idle_) self->stream_.close();
     });
   }
 
   // Whatever is under way.
   void Close() {
-    asio::post(strand_, [self = shared_from_this()] { self->stream_.close(); });
+    asio::post(loop_.io, [self = shared_from_this()] { self->stream_.close(); });
   }
 
   // Any thread.
   void Send(Response response) {
     if (shared_->stopped) return;
-    asio::dispatch(strand_, [self = shared_from_this(), response = std::move(response)]() mutable {
+    asio::dispatch(loop_.io, [self = shared_from_this(), response = std::move(response)]() mutable {
       self->Write(std::move(response));
     });
   }
@@ -344,7 +355,7 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   std::shared_ptr<Shared> shared_;
-  Strand strand_;
+  Loop& loop_;
   Stream stream_;
   beast::flat_buffer buffer_;
   std::optional<HeadParser> head_;
@@ -361,9 +372,7 @@ class BeastServer : public HttpServer {
   BeastServer(std::shared_ptr<Shared> shared, tcp::acceptor acceptor)
       : shared_(std::move(shared)), acceptor_(std::move(acceptor)), port_(acceptor_.local_endpoint().port()) {
     Accept();
-    for (int i = 0; i < std::max(1, shared_->options.threads); ++i) {
-      threads_.emplace_back([this] { shared_->io.run(); });
-    }
+    for (Loop& loop : shared_->loops) threads_.emplace_back([&loop] { loop.io.run(); });
   }
 
   ~BeastServer() override {
@@ -371,11 +380,13 @@ class BeastServer : public HttpServer {
     CloseAcceptor();
     for (const auto& session : Sessions()) session->Close();
     // Everything that waits is ended, not left behind: sessions and the io_context hold each other.
-    shared_->work.reset();
+    for (Loop& loop : shared_->loops) loop.work.reset();
     for (auto& thread : threads_) thread.join();
     shared_->stopped = true;
-    shared_->io.restart();
-    shared_->io.poll();
+    for (Loop& loop : shared_->loops) {
+      loop.io.restart();
+      loop.io.poll();
+    }
     std::lock_guard lock(shared_->mutex);
     shared_->accept_again = nullptr;  // a handler may still hold a session
   }
@@ -392,7 +403,7 @@ class BeastServer : public HttpServer {
 
  private:
   void CloseAcceptor() {
-    asio::post(shared_->io, [this] {
+    asio::post(Acceptors(), [this] {
       ErrorCode ignored;
       acceptor_.close(ignored);
     });
@@ -409,20 +420,36 @@ class BeastServer : public HttpServer {
     return alive;
   }
 
+  asio::io_context& Acceptors() { return shared_->loops.front().io; }
+
+  // The loop with the fewest connections, which counts one more from now on.
+  Loop& TakeLoop() {
+    std::lock_guard lock(shared_->mutex);
+    Loop& loop = *std::min_element(shared_->loops.begin(), shared_->loops.end(),
+                                   [](const Loop& a, const Loop& b) { return a.sessions < b.sessions; });
+    ++loop.sessions;
+    return loop;
+  }
+
   void Accept() {
-    auto strand = asio::make_strand(shared_->io);
-    acceptor_.async_accept(strand, [this, strand](ErrorCode error, Socket socket) {
-      if (shared_->draining || error == asio::error::operation_aborted) return;
-      if (error) return AcceptLater(error);
-      std::make_shared<Session>(shared_, std::move(socket), strand)->Start();
-      AcceptWhenFree();
+    Loop& loop = TakeLoop();
+    acceptor_.async_accept(loop.io, [this, &loop](ErrorCode error, Socket socket) {
+      if (!error && !shared_->draining) {
+        std::make_shared<Session>(shared_, std::move(socket), loop)->Start();
+        return AcceptWhenFree();
+      }
+      {
+        std::lock_guard lock(shared_->mutex);
+        --loop.sessions;
+      }
+      if (!shared_->draining && error != asio::error::operation_aborted) AcceptLater(error);
     });
   }
 
   // Out of descriptors or the like: try again shortly instead of spinning.
   void AcceptLater(ErrorCode error) {
     log::Warning("cannot accept a connection", {{"error", error.message()}});
-    auto timer = std::make_shared<asio::steady_timer>(shared_->io, std::chrono::milliseconds(50));
+    auto timer = std::make_shared<asio::steady_timer>(Acceptors(), std::chrono::milliseconds(50));
     timer->async_wait([this, timer](ErrorCode timer_error) {
       if (!timer_error && !shared_->draining) Accept();
     });
@@ -432,7 +459,7 @@ class BeastServer : public HttpServer {
     {
       std::lock_guard lock(shared_->mutex);
       if (shared_->sessions.size() >= static_cast<size_t>(shared_->options.connections_max)) {
-        shared_->accept_again = [this] { asio::post(shared_->io, [this] { Accept(); }); };
+        shared_->accept_again = [this] { asio::post(Acceptors(), [this] { Accept(); }); };
         return;
       }
     }
@@ -454,7 +481,8 @@ Result<std::unique_ptr<HttpServer>> HttpServer::Start(HttpServerOptions options,
   std::string where = fmt::format("{}:{}", shared->options.address, shared->options.port);
   try {
     tcp::endpoint endpoint(asio::ip::make_address(shared->options.address), shared->options.port);
-    tcp::acceptor acceptor(shared->io);
+    for (int i = 0; i < std::max(1, shared->options.threads); ++i) shared->loops.emplace_back();
+    tcp::acceptor acceptor(shared->loops.front().io);
     acceptor.open(endpoint.protocol());
     acceptor.set_option(asio::socket_base::reuse_address(true));
     acceptor.bind(endpoint);

@@ -23,8 +23,8 @@ struct Response;
 
 struct HttpServerOptions {
   std::string address = "127.0.0.1";
-  uint16_t port = 0;  // 0: the system chooses; see HttpServer::port()
-  int threads = 1;
+  uint16_t port = 0;                             // 0: the system chooses; see HttpServer::port()
+  int threads = 1;                               // each with connections of its own
   uint64_t body_bytes_max = uint64_t{64} << 20;  // 413 as soon as Content-Length or the bytes exceed it
   uint64_t header_bytes_max = 16 << 10;          // 431
   int connections_max = 4096;                    // further connections wait in the kernel's queue

@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 
 #include <future>
+#include <mutex>
+#include <set>
 #include <thread>
 
 #include "os/files.h"
@@ -136,6 +138,29 @@ TEST(HttpServerTest, HandlersMayAnswerLaterFromAnotherThread) {
   later.join();
   ASSERT_TRUE(answer.ok());
   EXPECT_EQ(answer->body, "head tail");
+}
+
+TEST(HttpServerTest, ConnectionsAreSpreadOverTheThreads) {
+  std::mutex mutex;
+  std::set<std::thread::id> threads;
+  std::vector<Responder> waiting;  // until as many connections are open
+  HttpServerOptions options;
+  options.threads = 3;
+  auto server = StartOrDie(options, [&](Request&&, Responder respond) {
+    std::lock_guard lock(mutex);
+    threads.insert(std::this_thread::get_id());
+    waiting.push_back(std::move(respond));
+    if (waiting.size() < 3) return;
+    for (const Responder& each : waiting) each({});
+  });
+  std::vector<std::future<std::string>> answers;
+  for (int i = 0; i < 3; ++i) {
+    answers.push_back(std::async(std::launch::async, [&] {
+      return Raw(server->port(), "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    }));
+  }
+  for (auto& answer : answers) EXPECT_NE(answer.get().find("200 OK"), std::string::npos);
+  EXPECT_EQ(threads.size(), 3u);
 }
 
 TEST(HttpServerTest, ADroppedResponderIsAnError) {

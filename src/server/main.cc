@@ -39,15 +39,18 @@ constexpr int kExitStart = 1;
 constexpr int kExitDrain = 3;
 // Beyond --drain-seconds, for closing connections.
 constexpr std::chrono::seconds kDrainSlack{1};
-// Threads that read and write sockets, of each protocol; requests are executed elsewhere.
-constexpr int kIoThreadsMax = 4;
+// Threads that read and write sockets; only quick requests are executed on them. REST's have connections of
+// their own each, so that more of them cost nothing; gRPC's wake each other, and fewer do more.
+constexpr int kRestThreadsMax = 16;
+constexpr int kGrpcThreadsMax = 4;
 // Part of the memory that gRPC messages under way may take.
 constexpr uint64_t kMessageMemoryDivisor = 4;
 constexpr uint64_t kMessageMemoryMin = uint64_t{256} << 20;
 
 struct Threads {
-  int all = 1;   // what engines may keep busy together
-  int io = 1;    // of each protocol
+  int all = 1;  // what engines may keep busy together
+  int rest = 1;
+  int grpc = 1;
   int load = 1;  // models loaded at a time
   int lend = 0;  // see serving::ComputeShares
 };
@@ -55,7 +58,8 @@ struct Threads {
 Threads SplitThreads(const ServerOptions& options, const os::CpuBudget& budget) {
   Threads threads;
   threads.all = options.threads > 0 ? options.threads : budget.threads;
-  threads.io = std::clamp(threads.all / 4, 1, kIoThreadsMax);
+  threads.rest = std::clamp(threads.all, 1, kRestThreadsMax);
+  threads.grpc = std::clamp(threads.all / 4, 1, kGrpcThreadsMax);
   threads.load = options.load_threads > 0 ? options.load_threads : std::max(1, threads.all / 2);
   // A CPU that the kernel shares out for a while costs nothing; a quota that is overdrawn stops all.
   threads.lend = threads.all >= budget.cpus ? 1 : 0;
@@ -98,7 +102,7 @@ Result<std::unique_ptr<net::HttpServer>> StartRest(const ServerOptions& options,
   net::HttpServerOptions http;
   http.address = options.address;
   http.port = options.rest_port;
-  http.threads = threads.io;
+  http.threads = threads.rest;
   http.body_bytes_max = options.message_mib_max << 20;
   const TfsRestOptions tfs{options.metrics_path, FromSeconds(options.rest_timeout_seconds)};
   return net::HttpServer::Start(http, [&core, tfs](net::Request&& request, const net::Responder& respond) {
@@ -112,7 +116,7 @@ Result<std::unique_ptr<GrpcServer>> StartGrpc(const ServerOptions& options, cons
   GrpcOptions grpc;
   grpc.address = options.address;
   grpc.port = options.grpc_port;
-  grpc.threads = threads.io;
+  grpc.threads = threads.grpc;
   grpc.message_bytes_max = options.message_mib_max << 20;
   grpc.memory_bytes_max = std::max(budget.memory_bytes / kMessageMemoryDivisor, kMessageMemoryMin);
   grpc.keepalive_time = FromSeconds(options.keepalive_seconds);
@@ -130,7 +134,8 @@ Status WriteReadyFile(const std::string& path, uint16_t grpc_port, uint16_t rest
 
 void LogStart(const os::CpuBudget& budget, const Threads& threads) {
   log::Info("CPU budget", {{"threads", std::to_string(threads.all)},
-                           {"io_threads", std::to_string(threads.io)},
+                           {"rest_threads", std::to_string(threads.rest)},
+                           {"grpc_threads", std::to_string(threads.grpc)},
                            {"load_threads", std::to_string(threads.load)},
                            {"loads_at_low_priority", serving::CanLowerPriority() ? "yes" : "no"},
                            {"source", budget.source}});
