@@ -8,6 +8,9 @@
 // --pid N (repeatable) adds the CPU time that those processes took meanwhile. --json prints one JSON object.
 // --requests N sends so many instead of going on for --seconds; --record FILE writes what came of each.
 // Ends with 1 when any request failed.
+#include <absl/synchronization/mutex.h>
+#include <malloc.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <fstream>
@@ -21,6 +24,8 @@
 
 namespace snug::load {
 namespace {
+
+constexpr int kKeptBytesMax = 32 << 20;
 
 struct Arguments {
   Options load;
@@ -259,5 +264,11 @@ int Main(int argc, char** argv) {
 }  // namespace snug::load
 
 int main(int argc, char** argv) {
+  // What the client takes of the CPUs that it shares with the server lowers the server's figures: memory of
+  // large answers that goes back to the system each time, and Abseil's search for deadlocks (as Debian builds
+  // it).
+  mallopt(M_MMAP_THRESHOLD, snug::load::kKeptBytesMax);
+  mallopt(M_TRIM_THRESHOLD, snug::load::kKeptBytesMax);
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   return snug::load::Main(argc, argv);
 }
