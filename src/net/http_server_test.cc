@@ -154,6 +154,7 @@ TEST(HttpServerTest, ConnectionsAreSpreadOverTheThreads) {
     for (const Responder& each : waiting) each({});
   });
   std::vector<std::future<std::string>> answers;
+  answers.reserve(3);
   for (int i = 0; i < 3; ++i) {
     answers.push_back(std::async(std::launch::async, [&] {
       return Raw(server->port(), "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
@@ -175,7 +176,7 @@ TEST(HttpServerTest, UploadsGoToAFile) {
   options.body_bytes_max = 10;
   options.upload_dir = testing::TempDir();
   options.upload = [](std::string_view method, std::string_view) { return method == "POST"; };
-  auto server = StartOrDie(options, [](Request&& request, Responder respond) {
+  auto server = StartOrDie(options, [](Request&& request, const Responder& respond) {
     Response response;
     response.body = std::to_string(os::ReadFile(request.body_file)->size());
     ::unlink(request.body_file.c_str());
