@@ -226,7 +226,6 @@ Status Stop(const ProcessId& process, Duration grace) {
 
 namespace {
 
-// VmHWM of /proc/PID/status, 0 when it cannot be read.
 // A line of /proc/PID/status such as "VmHWM:"; 0: unknown.
 uint64_t StatusBytes(pid_t pid, std::string_view line) {
   auto status = ReadFile(fmt::format("/proc/{}/status", pid));
