@@ -87,14 +87,23 @@ TEST_F(RealEnginesTest, OpenVinoReadsOnnx) {
   EXPECT_EQ(model->info().inputs[0], (TensorSpec{"x", DType::kFp32, {-1, 4}}));
   EXPECT_EQ(model->info().outputs[0], (TensorSpec{"y", DType::kFp32, {-1, 3}}));
   EXPECT_TRUE(model->info().batch_is_free);
-  EXPECT_THAT(model->info().description, testing::MatchesRegex("OpenVINO .* CPU, f32, 2 streams x 1 thread"));
+  EXPECT_THAT(model->info().description,
+              testing::MatchesRegex("OpenVINO .* CPU, f32, 2 copies of 1 stream x 1 thread"))
+      << "small, so that each instance executes on the thread that calls it";
+  ExpectLinear(*model);
+}
+
+TEST_F(RealEnginesTest, OpenVinoHasStreamsWhereTheyAreAskedFor) {
+  auto model = Load("openvino", "linear_onnx", R"({"streams": 2})");
+  ASSERT_NE(model, nullptr);
+  EXPECT_THAT(model->info().description, testing::EndsWith(" 2 streams x 1 thread"));
   ExpectLinear(*model);
 }
 
 TEST_F(RealEnginesTest, OpenVinoSharesTheWeightsOfEqualFiles) {
   auto first = Load("openvino", "linear_onnx");
   auto second = Load("openvino", "linear_onnx");
-  auto other_settings = Load("openvino", "linear_onnx", R"({"streams": 1})");
+  auto other_settings = Load("openvino", "linear_onnx", R"({"streams": 2})");
   auto own = Load("openvino", "linear_onnx", R"({"share": false})");
   auto other_files = Load("openvino", "linear_fixed_onnx");
   ASSERT_TRUE(first && second && other_settings && own && other_files);

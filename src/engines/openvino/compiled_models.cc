@@ -14,11 +14,12 @@ std::shared_ptr<CompiledModels::Shared> CompiledModels::Get(const std::string& k
   return slot;
 }
 
-bool CompiledModels::OthersExecutedAfter(int64_t millisecond, const Shared& own) const {
+bool CompiledModels::OthersExecutedAfter(int64_t millisecond,
+                                         const std::vector<std::shared_ptr<Shared>>& own) const {
   std::lock_guard lock(mutex_);
   return std::any_of(by_key_.begin(), by_key_.end(), [&](const auto& entry) {
     const std::shared_ptr<Shared> shared = entry.second.lock();
-    return shared && shared.get() != &own &&
+    return shared && std::find(own.begin(), own.end(), shared) == own.end() &&
            shared->executed_ms.load(std::memory_order_relaxed) > millisecond;
   });
 }

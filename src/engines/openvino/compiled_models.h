@@ -11,6 +11,7 @@
 #include <openvino/openvino.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "engines/openvino/weights_file.h"
 
@@ -30,8 +31,8 @@ class CompiledModels {
   // as long as its holders. What `compile` throws goes through.
   std::shared_ptr<Shared> Get(const std::string& key, const std::function<void(Shared&)>& compile,
                               bool* was_there);
-  // Whether a model that is not `own` has executed after that millisecond of the monotonic clock.
-  bool OthersExecutedAfter(int64_t millisecond, const Shared& own) const;
+  // Whether a model that is not of `own` has executed after that millisecond of the monotonic clock.
+  bool OthersExecutedAfter(int64_t millisecond, const std::vector<std::shared_ptr<Shared>>& own) const;
 
  private:
   std::shared_ptr<Shared> SlotOf(const std::string& key);

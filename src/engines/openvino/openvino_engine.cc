@@ -1,6 +1,7 @@
 // OpenVINO on the CPU: IR, ONNX and SavedModel. One compiled model a version, shared by its instances and by
 // other versions and models of the same files; an instance is an infer request. With one stream it executes
-// on the calling thread, with several on OpenVINO's stream threads.
+// on the calling thread, with several on OpenVINO's stream threads. Of a small model each instance has a
+// compiled model, so that all execute on the calling threads.
 #include <time.h>
 
 #include <algorithm>
@@ -37,8 +38,10 @@ struct snug_engine {
 
 struct snug_model {
   snug_engine* engine = nullptr;
-  std::shared_ptr<snug::openvino::CompiledModels::Shared> shared;
-  ov::CompiledModel compiled() const { return *shared->model; }  // a handle
+  // One, or of a small model one for each instance.
+  std::vector<std::shared_ptr<snug::openvino::CompiledModels::Shared>> copies;
+  std::atomic<size_t> instances_made{0};                            // the copies in turn
+  ov::CompiledModel compiled() const { return *copies[0]->model; }  // a handle
   snug::kit::SpecList inputs;
   snug::kit::SpecList outputs;
   std::string mapped;  // the file that OpenVINO has mapped for the weights; empty: none
@@ -49,6 +52,7 @@ struct snug_model {
 
 struct snug_instance {
   snug_model* model = nullptr;
+  snug::openvino::CompiledModels::Shared* copy = nullptr;  // of the model's
   ov::InferRequest request;
   std::vector<ov::Output<const ov::Node>> input_ports;
   std::vector<ov::Output<const ov::Node>> output_ports;
@@ -63,6 +67,11 @@ struct snug_instance {
 namespace {
 
 constexpr int kThreadsMax = 1024;
+
+// An execution on a stream of OpenVINO's costs two changes of thread, which counts beside executions of some
+// tens of microseconds; a compiled model more costs memory. Files of at most so many bytes are worth it.
+constexpr uint64_t kSmallModelBytes = 256 << 10;
+constexpr int kCopiesMax = 16;
 
 // What models share stays as it is while any of them has executed in this time; and the code that loads need,
 // so long after one.
@@ -167,9 +176,13 @@ std::string Version() {
 
 std::string Describe(const snug_model& model, const std::string& note, int streams) {
   std::string precision = model.compiled().get_property(ov::hint::inference_precision).get_type_name();
-  return "OpenVINO " + Version() + " CPU, " + precision + note + ", " + std::to_string(streams) + " stream" +
-         (streams == 1 ? "" : "s") + " x " + std::to_string(model.threads) + " thread" +
-         (model.threads == 1 ? "" : "s");
+  auto counted = [](size_t count, const char* what) {
+    return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+  };
+  std::string parallel = counted(static_cast<size_t>(streams), "stream") + " x " +
+                         counted(static_cast<size_t>(model.threads), "thread");
+  if (model.copies.size() > 1) parallel = std::to_string(model.copies.size()) + " copies of " + parallel;
+  return "OpenVINO " + Version() + " CPU, " + precision + note + ", " + parallel;
 }
 
 // Weights are in memory once, laid out for the CPU; what they are made from is in a file that is mapped: the
@@ -194,44 +207,84 @@ std::string MappedFile(const snug_engine& engine, const ModelFiles& files) {
   return std::filesystem::canonical(std::filesystem::path(files.path).replace_extension(".bin"));
 }
 
-void Load(snug_engine& engine, const char* directory, const char* options_json, snug_model& model) {
-  snug::kit::Options options(options_json, {"threads", "instances", "streams", "precision", "share"});
-  model.threads = static_cast<int>(options.Integer("threads", 1, 1, kThreadsMax));
-  int instances = static_cast<int>(options.Integer("instances", 1, 1, kThreadsMax));
-  int streams = static_cast<int>(options.Integer("streams", instances, 1, kThreadsMax));
-  std::string note;
-  auto precision =
-      PrecisionFor(engine, options.Choice("precision", "f32", {"f32", "bf16", "f16", "auto"}), note);
-  auto files = snug::openvino::FindModel(directory);
-  if (files.format == Format::kNone) throw Failure(SNUG_INVALID_ARGUMENT, files.problem);
+uint64_t FileBytes(const std::string& directory) {
+  uint64_t bytes = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(directory)) {
+    if (entry.is_regular_file()) bytes += entry.file_size();
+  }
+  return bytes;
+}
+
+// How a model is compiled.
+struct Plan {
+  std::optional<ov::element::Type> precision;
+  int threads = 1;
+  int streams = 1;  // of each copy
+  int copies = 1;
+  std::string note;  // why the precision is another than asked for
 
   // Explicit numbers everywhere: what is left out, OpenVINO takes from the machine, not from our share of it.
   // No stream at all is one execution at a time on the thread that calls, as one stream of one thread, but
   // without threads for it.
-  const bool on_callers = streams == 1 && model.threads == 1;
-  ov::AnyMap config{ov::num_streams(ov::streams::Num(on_callers ? 0 : streams)),
-                    ov::inference_num_threads(streams * model.threads), ov::hint::enable_cpu_pinning(false),
-                    ov::hint::execution_mode(ov::hint::ExecutionMode::PERFORMANCE)};
-  if (precision) config.insert(ov::hint::inference_precision(*precision));
-  uint64_t before = snug::kit::PrivateBytes();
-  auto compile = [&](snug::openvino::CompiledModels::Shared& made) { Compile(engine, files, config, made); };
-  bool was_there = false;
-  if (options.Boolean("share", true)) {
-    const std::string key = snug::kit::DirectoryDigest(directory) + " " + std::to_string(streams) + " " +
-                            std::to_string(model.threads) + " " +
-                            (precision ? precision->to_string() : "auto");
-    model.shared = engine.compiled.Get(key, compile, &was_there);
+  ov::AnyMap Config() const {
+    const bool on_callers = streams == 1 && threads == 1;
+    ov::AnyMap config{ov::num_streams(ov::streams::Num(on_callers ? 0 : streams)),
+                      ov::inference_num_threads(streams * threads), ov::hint::enable_cpu_pinning(false),
+                      ov::hint::execution_mode(ov::hint::ExecutionMode::PERFORMANCE)};
+    if (precision) config.insert(ov::hint::inference_precision(*precision));
+    return config;
+  }
+  std::string Key() const {
+    return std::to_string(streams) + " " + std::to_string(threads) + " " +
+           (precision ? precision->to_string() : "auto");
+  }
+};
+
+Plan PlanOf(const snug_engine& engine, const snug::kit::Options& options, const char* directory) {
+  Plan plan;
+  plan.threads = static_cast<int>(options.Integer("threads", 1, 1, kThreadsMax));
+  int instances = static_cast<int>(options.Integer("instances", 1, 1, kThreadsMax));
+  int streams = static_cast<int>(options.Integer("streams", 0, 1, kThreadsMax));
+  plan.precision =
+      PrecisionFor(engine, options.Choice("precision", "f32", {"f32", "bf16", "f16", "auto"}), plan.note);
+  if (streams == 0 && plan.threads == 1 && instances <= kCopiesMax &&
+      FileBytes(directory) <= kSmallModelBytes) {
+    plan.copies = instances;
   } else {
-    auto own = std::make_shared<snug::openvino::CompiledModels::Shared>();
-    compile(*own);
-    model.shared = std::move(own);
+    plan.streams = streams == 0 ? instances : streams;
+  }
+  return plan;
+}
+
+void Load(snug_engine& engine, const char* directory, const char* options_json, snug_model& model) {
+  snug::kit::Options options(options_json, {"threads", "instances", "streams", "precision", "share"});
+  auto files = snug::openvino::FindModel(directory);
+  if (files.format == Format::kNone) throw Failure(SNUG_INVALID_ARGUMENT, files.problem);
+  const Plan plan = PlanOf(engine, options, directory);
+  model.threads = plan.threads;
+
+  uint64_t before = snug::kit::PrivateBytes();
+  const ov::AnyMap config = plan.Config();
+  auto compile = [&](snug::openvino::CompiledModels::Shared& made) { Compile(engine, files, config, made); };
+  const bool shares = options.Boolean("share", true);
+  const std::string key = shares ? snug::kit::DirectoryDigest(directory) + " " + plan.Key() : "";
+  bool all_were_there = shares;
+  for (int c = 0; c < plan.copies; ++c) {
+    bool was_there = false;
+    if (shares) {
+      model.copies.push_back(engine.compiled.Get(key + " " + std::to_string(c), compile, &was_there));
+    } else {
+      model.copies.push_back(std::make_shared<snug::openvino::CompiledModels::Shared>());
+      compile(*model.copies.back());
+    }
+    all_were_there = all_were_there && was_there;
   }
   model.mapped = MappedFile(engine, files);
   for (const auto& port : model.compiled().inputs()) AddSpec(model.inputs, port);
   for (const auto& port : model.compiled().outputs()) AddSpec(model.outputs, port);
   uint64_t after = snug::kit::PrivateBytes();
   model.memory_bytes = after > before ? after - before : 0;
-  model.description = Describe(model, note, streams) + (was_there ? ", weights shared" : "");
+  model.description = Describe(model, plan.note, plan.streams) + (all_were_there ? ", weights shared" : "");
   engine.loaded_ms.store(MillisecondsNow(), std::memory_order_relaxed);
 }
 
@@ -331,7 +384,9 @@ snug_code CreateInstance(snug_model* model, snug_instance** instance, snug_error
   return Guard(error, SNUG_INTERNAL, [&] {
     auto made = std::make_unique<snug_instance>();
     made->model = model;
-    made->request = model->compiled().create_infer_request();
+    size_t turn = model->instances_made.fetch_add(1, std::memory_order_relaxed) % model->copies.size();
+    made->copy = model->copies[turn].get();
+    made->request = made->copy->model->create_infer_request();
     made->input_ports = model->compiled().inputs();
     made->output_ports = model->compiled().outputs();
     made->held.resize(model->inputs.size());
@@ -342,9 +397,9 @@ snug_code CreateInstance(snug_model* model, snug_instance** instance, snug_error
 }
 
 // Between executions alone; another instance's is refused by OpenVINO, and will do this itself.
-void ReleaseTensors(const snug_model& model) {
+void ReleaseTensors(snug::openvino::CompiledModels::Shared& copy) {
   try {
-    model.compiled().release_memory();
+    copy.model->release_memory();
   } catch (const ov::Exception&) {
   }
 }
@@ -361,7 +416,7 @@ snug_code Execute(snug_instance* instance, const snug_tensor* inputs, uint32_t i
   return Guard(error, SNUG_INTERNAL, [&] {
     for (uint32_t i = 0; i < input_count; ++i) BindInput(*instance, i, inputs[i]);
     BindOutputs(*instance, wanted, sink);
-    std::atomic<int64_t>& executed_ms = instance->model->shared->executed_ms;
+    std::atomic<int64_t>& executed_ms = instance->copy->executed_ms;
     const int64_t begin = MillisecondsNow();
     const bool is_seldom =
         begin - executed_ms.exchange(begin, std::memory_order_relaxed) > kTensorsKeptMilliseconds;
@@ -369,22 +424,29 @@ snug_code Execute(snug_instance* instance, const snug_tensor* inputs, uint32_t i
     CopyOutputs(*instance, wanted, sink);
     executed_ms.store(MillisecondsNow(), std::memory_order_relaxed);
     if (!is_seldom) return;
-    ReleaseTensors(*instance->model);
+    ReleaseTensors(*instance->copy);
     ForgetLoadsCode(*instance->model->engine);
   });
 }
 
+// Whether nobody else has, or lately had, a use for it.
+bool IsOurs(const std::shared_ptr<snug::openvino::CompiledModels::Shared>& copy, int64_t idle_since) {
+  return copy.use_count() == 1 || copy->executed_ms.load(std::memory_order_relaxed) <= idle_since;
+}
+
 snug_code Trim(snug_model* model, int32_t, snug_error* error) {
   return Guard(error, SNUG_INTERNAL, [&] {
-    if (model->shared->weights) model->shared->weights->Forget();
     if (!model->mapped.empty()) snug::openvino::ForgetPagesOf(model->mapped);
-    const bool is_alone = model->shared.use_count() == 1;
     const int64_t idle_since = MillisecondsNow() - kSharedIdleMilliseconds;
-    const bool is_ours = is_alone || model->shared->executed_ms.load(std::memory_order_relaxed) <= idle_since;
-    if (!is_ours) return;
-    ReleaseTensors(*model);
+    bool all_idle = true;
+    for (const auto& copy : model->copies) {
+      if (copy->weights) copy->weights->Forget();
+      bool is_ours = IsOurs(copy, idle_since);
+      if (is_ours) ReleaseTensors(*copy);
+      all_idle = all_idle && is_ours;
+    }
     // Its executions bring back what they need of the code; others should not have to.
-    if (model->engine->compiled.OthersExecutedAfter(idle_since, *model->shared)) return;
+    if (!all_idle || model->engine->compiled.OthersExecutedAfter(idle_since, model->copies)) return;
     model->engine->loaded_ms.store(0, std::memory_order_relaxed);
     snug::openvino::ForgetCode();
   });
