@@ -6,8 +6,9 @@ namespace snug::placement {
 namespace {
 
 constexpr int kBalancePasses = 5;
-constexpr double kShareTolerance = 1e-9;   // sums of decimal shares are not exact
-constexpr double kRecentPart = 0.05;       // of the last minute in a model's recent load
+constexpr double kShareTolerance = 1e-9;  // sums of decimal shares are not exact
+constexpr double kRecentPart = 0.05;      // of the last minute in a model's recent load
+constexpr double kActivityPart = 1.0 / 60;
 constexpr double kSurpriseKept = 0.99984;  // per minute: half in three days
 
 void Forget(Fleet& fleet, uint32_t m, uint32_t card) {
@@ -49,6 +50,7 @@ bool HasOtherHome(const Fleet& fleet, const FleetModel& model, uint32_t card) {
 void Observe(FleetModel& model, double load) {
   model.surprise = std::max(load - model.recent_load, model.surprise * kSurpriseKept);
   model.recent_load += kRecentPart * (load - model.recent_load);
+  model.activity += kActivityPart * ((load > 0 ? 1.0 : 0.0) - model.activity);
 }
 
 void FailCard(Fleet& fleet, uint32_t card) {

@@ -19,6 +19,7 @@ struct FleetModel {
   double guaranteed_share = 0;  // of a card, for a tenant who pays for isolation; 0: shares cards with others
   double recent_load = 0;       // smoothed over twenty minutes
   double surprise = 0;          // largest jump above recent_load, half forgotten in three days
+  double activity = 0;          // how likely a minute has any load at all, smoothed over an hour
   std::vector<Home> homes;
 };
 

@@ -11,7 +11,7 @@ namespace {
 constexpr double kMemoryTolerance = 1e-9;
 constexpr uint32_t kNone = UINT32_MAX;
 constexpr double kLoadWorthMoving = 0.02;  // of a card
-constexpr double kRelieveMax = 0.95;       // of a card: above it is always relieved
+constexpr double kRelieveMax = 0.95;       // of a card: above it is always relieved, and takes nothing
 
 bool Serves(const FleetCard& card) {
   return card.state == CardState::kOn || card.state == CardState::kClosing;
@@ -271,7 +271,7 @@ class MinutePlanner {
     for (uint32_t m : std::vector<uint32_t>(on_card_[closing])) {
       const FleetModel& model = fleet_.models[m];
       if (!HasHome(model, closing) || HasOtherHome(fleet_, model, closing)) continue;
-      uint32_t target = SafestTarget(m, limits_.relieve_above);
+      uint32_t target = SafestTarget(m, kRelieveMax);
       size_t had = changes_.size();
       if (target != kNone) Load(m, target, "its card is being given back", true);
       bool loaded = changes_.size() > had && changes_.back().kind == Change::Kind::kLoad;

@@ -11,9 +11,16 @@ constexpr double kCaptiveLoadMax = 0.9;  // where Crowding ends to grow
 constexpr double kThirdHome = 0.5;  // worth of a third home over that of a second on a card without captives
 constexpr double kFurtherHome = 0.3;  // … and of each further one over the one before
 constexpr double kMemoryGbMin = 0.01;
+constexpr double kActivityMax = 0.99;  // nobody is active for certain
+constexpr double kAloneToo = 1;        // weight of a jump beside others that are quiet
 
 double PerGb(double worth, const FleetModel& model) {
   return worth / std::max(kMemoryGbMin, model.memory_gb);
+}
+
+// The chance that a minute has no load of the model.
+double Quiet(const FleetModel& model) {
+  return 1 - std::min(model.activity, kActivityMax);
 }
 
 // Of the home that follows `homes` others, two at least.
@@ -35,20 +42,52 @@ double Crowding(double captive_load) {
   return 1 / (room * room * room * room);
 }
 
-Captives::Captives(const Fleet& fleet) : risk(fleet.cards.size(), 0.0), load(fleet.cards.size(), 0.0) {
+void Captives::Sums::Add(const FleetModel& model) {
+  jumps += JumpRisk(model);
+  load += model.recent_load;
+  all_quiet *= Quiet(model);
+  jumps_over_quiet += JumpRisk(model) / Quiet(model);
+}
+
+void Captives::Sums::Remove(const FleetModel& model) {
+  jumps -= JumpRisk(model);
+  load -= model.recent_load;
+  all_quiet /= Quiet(model);
+  jumps_over_quiet -= JumpRisk(model) / Quiet(model);
+}
+
+// The chance that a captive other than j is active is 1 - all_quiet / (1 - activity of j).
+double Captives::Sums::Risk() const {
+  double beside_active = jumps - all_quiet * jumps_over_quiet;
+  return std::max(0.0, kAloneToo * jumps + beside_active) * Crowding(load);
+}
+
+Captives::Captives(const Fleet& fleet) : cards_(fleet.cards.size()) {
   for (const FleetModel& model : fleet.models) {
-    if (model.homes.size() != 1) continue;
-    risk[model.homes[0].card] += JumpRisk(model);
-    load[model.homes[0].card] += model.recent_load;
+    if (model.homes.size() == 1) cards_[model.homes[0].card].Add(model);
   }
+}
+
+double Captives::Risk(uint32_t card) const {
+  return cards_[card].Risk();
+}
+
+double Captives::RiskWith(uint32_t card, const FleetModel& model) const {
+  Sums sums = cards_[card];
+  sums.Add(model);
+  return sums.Risk();
+}
+
+double Captives::RiskWithout(uint32_t card, const FleetModel& model) const {
+  Sums sums = cards_[card];
+  sums.Remove(model);
+  return sums.Risk();
 }
 
 double WorthOfOneMore(const FleetModel& model, const Captives& captives) {
   if (model.homes.size() != 1) return WorthOfFurther(model, model.homes.size());
   uint32_t card = model.homes[0].card;
-  double risk = captives.risk[card], load = captives.load[card];
-  double without = (risk - JumpRisk(model)) * Crowding(load - model.recent_load);
-  return PerGb(risk * Crowding(load) - without, model);
+  return PerGb(captives.Risk(card) - captives.RiskWithout(card, model), model);
 }
 
 double WorthOfHome(const FleetModel& model, uint32_t card, const Captives& captives) {
@@ -58,8 +97,7 @@ double WorthOfHome(const FleetModel& model, uint32_t card, const Captives& capti
 }
 
 double RiskOfOnlyHome(const FleetModel& model, uint32_t card, const Captives& captives) {
-  double risk = captives.risk[card], load = captives.load[card];
-  return (risk + JumpRisk(model)) * Crowding(load + model.recent_load) - risk * Crowding(load);
+  return captives.RiskWith(card, model) - captives.Risk(card);
 }
 
 }  // namespace snug::placement

@@ -15,12 +15,31 @@ double JumpRisk(const FleetModel& model);
 // By how much fear grows with the load that is captive on a card: 1 at none, 10,000 where nothing is left.
 double Crowding(double captive_load);
 
-// Per card, over the models that have their only home there.
-struct Captives {
+// The risk of each card: over the models that have their only home there, the jump of one times the chance
+// that another is active in that minute (a jump fills the card by itself at most) and, whatever the others
+// do, a little more, times Crowding of their load.
+class Captives {
+ public:
   explicit Captives(const Fleet& fleet);
 
-  std::vector<double> risk;  // sum of JumpRisk
-  std::vector<double> load;  // sum of recent loads
+  double Risk(uint32_t card) const;
+  // What it would be with, or is without, the model's only home there.
+  double RiskWith(uint32_t card, const FleetModel& model) const;
+  double RiskWithout(uint32_t card, const FleetModel& model) const;
+
+ private:
+  struct Sums {
+    double jumps = 0;             // of JumpRisk
+    double load = 0;              // of recent loads
+    double all_quiet = 1;         // the chance that none is active
+    double jumps_over_quiet = 0;  // of JumpRisk / (1 - activity)
+
+    void Add(const FleetModel& model);
+    void Remove(const FleetModel& model);
+    double Risk() const;
+  };
+
+  std::vector<Sums> cards_;
 };
 
 // By how much the fleet's risk falls with one more home of the model, or would rise without its home on

@@ -168,6 +168,25 @@ TEST(FleetTest, TheSecondHomeGoesWhereAJumpWouldHurtMost) {
   EXPECT_NE(changes[0].model, 0u);
 }
 
+TEST(FleetTest, AJumpBesideAModelThatIsAlwaysActiveIsFearedMore) {
+  // Models 0 and 2 may jump alike; beside 2 lives one whose load is next to nothing, but there every minute.
+  Fleet fleet = Make(2, 10, {Model(1, 0.5, {0}), Model(1, 0, {0}), Model(1, 0.5, {1}), Model(1, 0, {1})});
+  fleet.models[3].activity = 0.9;
+  Captives captives(fleet);
+  EXPECT_GT(captives.Risk(1), 1.5 * captives.Risk(0));
+  EXPECT_GT(WorthOfOneMore(fleet.models[2], captives), WorthOfOneMore(fleet.models[0], captives));
+  EXPECT_GT(WorthOfOneMore(fleet.models[3], captives), WorthOfOneMore(fleet.models[1], captives))
+      << "elsewhere it is in nobody's way";
+  FleetModel newcomer = Model(1, 0.5, {});
+  EXPECT_GT(RiskOfOnlyHome(newcomer, 1, captives), RiskOfOnlyHome(newcomer, 0, captives));
+}
+
+TEST(FleetTest, ActivityIsTheShareOfMinutesWithAnyLoad) {
+  FleetModel model;
+  for (int minute = 0; minute < 600; ++minute) Observe(model, minute % 2 == 0 ? 0.001 : 0.0);
+  EXPECT_NEAR(model.activity, 0.5, 0.02);
+}
+
 TEST(FleetTest, GuaranteedModelsHaveCardsOfTheirOwnAndASpare) {
   std::vector<FleetModel> models;
   for (double share : {0.5, 0.5, 0.4, 0.3, 0.3}) {
