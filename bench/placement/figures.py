@@ -6,6 +6,7 @@ import sys
 from statistics import mean
 
 PROGRAM, TRACES = sys.argv[1:3]
+SERIES = ["--series", f"{TRACES}/servegen/language.csv.gz"]
 LISTS = ["default", "cpu050", "cpu200", "gpushare40", "gpushare100", "multigpu50"]
 FGD = {"default": 95.6, "cpu050": 95.21, "cpu200": 95.05, "gpushare40": 94.15, "gpushare100": 86.90, "multigpu50": 97.18}
 
@@ -68,7 +69,7 @@ def fewer(rows, key, than):
 
 
 def load():
-    series = ["--series", f"{TRACES}/servegen/language.csv.gz", "--seeds", "42-46"]
+    series = [*SERIES, "--seeds", "42-46"]
     policies = ["--policy", "one-per-card,fifty-percent,snug"]
     for tax in ("1", "0.85"):
         print(f"-- cards hold {tax}")
@@ -97,7 +98,7 @@ def load():
 
 def other_seeds():
     """How much of the figures is the luck of five seeds: 58.com's rule needs a fifth more or less by seed."""
-    series = ["--series", f"{TRACES}/servegen/language.csv.gz", "--seeds", "201-230"]
+    series = [*SERIES, "--seeds", "201-230"]
     whole = runs("load", *series, "--policy", "one-per-card,fifty-percent,snug")
     hourly = runs("load", *series, "--policy", "one-per-card,snug", "--scale-in")
     for relation, target, name, value in (
@@ -124,12 +125,12 @@ def tuned(series, whole):
 
 def queue():
     for extra in ([], ["--clip"]):
-        rows = runs("queue", "--series", f"{TRACES}/servegen/language.csv.gz", "--seeds", "42-46", "--policy",
+        rows = runs("queue", *SERIES, "--seeds", "42-46", "--policy",
                     "one-per-card,snug", *extra)
         alone = average(rows, "one-per-card", "p99_ms")
         name = f"busiest minutes{' clipped' if extra else ''}"
         show(f"{name}: p99 ms", average(rows, "snug", "p99_ms"), "<=", alone)
-        rows = runs("queue", "--series", f"{TRACES}/servegen/language.csv.gz", "--seeds", "42-46", "--policy", "snug",
+        rows = runs("queue", *SERIES, "--seeds", "42-46", "--policy", "snug",
                     "--scale-in", *extra)
         show(f"{name}, scale-in: p99 ms", average(rows, "snug", "p99_ms"), "<=", alone)
 
