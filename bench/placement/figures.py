@@ -7,6 +7,8 @@ from statistics import mean
 
 PROGRAM, TRACES = sys.argv[1:3]
 SERIES = ["--series", f"{TRACES}/servegen/language.csv.gz"]
+SCORED = [*SERIES, "--seeds", "42-46"]
+POLICIES = ["--policy", "one-per-card,fifty-percent,snug"]
 LISTS = ["default", "cpu050", "cpu200", "gpushare40", "gpushare100", "multigpu50"]
 FGD = {"default": 95.6, "cpu050": 95.21, "cpu200": 95.05, "gpushare40": 94.15, "gpushare100": 86.90, "multigpu50": 97.18}
 
@@ -68,54 +70,53 @@ def fewer(rows, key, than):
     return 100 * (1 - ours / average(rows, than, "cards"))
 
 
+def show_whole(name, rows):
+    show(f"{name}: overload %", average(rows, "snug", "overload_percent"), "<=", 0.02)
+    show(f"{name}: fewer cards than one per card, %", fewer(rows, "cards", "one-per-card"), ">=", 88)
+    show(f"{name}: fewer cards than 58.com's rule, %", fewer(rows, "cards", "fifty-percent"), ">=", 55)
+
+
+def show_scale_in(name, rows):
+    show(f"{name}: overload %", average(rows, "snug", "overload_percent"), "<=", 0.05)
+    show(f"{name}: mean cards fewer than one per card, %", fewer(rows, "mean_cards", "one-per-card"), ">=", 92)
+
+
 def load():
-    series = [*SERIES, "--seeds", "42-46"]
-    policies = ["--policy", "one-per-card,fifty-percent,snug"]
     for tax in ("1", "0.85"):
         print(f"-- cards hold {tax}")
         capacity = ["--card-capacity", tax]
-        whole = runs("load", *series, *policies, *capacity)
-        show("whole fleet: overload %", average(whole, "snug", "overload_percent"), "<=", 0.02)
-        show("whole fleet: fewer cards than one per card, %", fewer(whole, "cards", "one-per-card"), ">=", 88)
-        show("whole fleet: fewer cards than 58.com's rule, %", fewer(whole, "cards", "fifty-percent"), ">=", 55)
+        whole = runs("load", *SCORED, *POLICIES, *capacity)
+        show_whole("whole fleet", whole)
         print(f"58.com's rule: {min(published := [r['cards'] for r in whole if r['policy'] == 'fifty-percent'])} to "
               f"{max(published)} cards by seed")
         use = average(whole, "snug", "mean_use_percent") / average(whole, "one-per-card", "mean_use_percent")
         show("whole fleet: mean use over one per card", use, ">=", 8)
         show("whole fleet: over the lower bound", average(whole, "snug", "lower_bound_ratio"), "<=", 1.10)
-        large = runs("load", *series, *policies, *capacity, "--model-memory-gb", "1:4")
+        large = runs("load", *SCORED, *POLICIES, *capacity, "--model-memory-gb", "1:4")
         show("1-4 GB: overload %", average(large, "snug", "overload_percent"), "<=", 0.05)
         show("1-4 GB: fewer cards than one per card, %", fewer(large, "cards", "one-per-card"), ">=", 85)
-        hourly = runs("load", *series, *policies, *capacity, "--scale-in")
-        show("scale-in: overload %", average(hourly, "snug", "overload_percent"), "<=", 0.05)
-        show("scale-in: mean cards fewer than one per card, %", fewer(hourly, "mean_cards", "one-per-card"), ">=", 92)
+        hourly = runs("load", *SCORED, *POLICIES, *capacity, "--scale-in")
+        show_scale_in("scale-in", hourly)
         print(f"scale-in: mean cards {average(hourly, 'snug', 'mean_cards'):.2f}, hourly lower bound "
               f"{average(hourly, 'snug', 'lower_bound_hourly'):.2f}")
         if tax == "1":
-            tuned(series, whole)
+            tuned(whole)
             other_seeds()
 
 
 def other_seeds():
     """How much of the figures is the luck of five seeds: 58.com's rule needs a fifth more or less by seed."""
     series = [*SERIES, "--seeds", "201-230"]
-    whole = runs("load", *series, "--policy", "one-per-card,fifty-percent,snug")
-    hourly = runs("load", *series, "--policy", "one-per-card,snug", "--scale-in")
-    for relation, target, name, value in (
-            ("<=", 0.02, "whole fleet: overload %", average(whole, "snug", "overload_percent")),
-            (">=", 88, "whole fleet: fewer cards than one per card, %", fewer(whole, "cards", "one-per-card")),
-            (">=", 55, "fewer cards than 58.com's rule, %", fewer(whole, "cards", "fifty-percent")),
-            ("<=", 0.05, "scale-in: overload %", average(hourly, "snug", "overload_percent")),
-            (">=", 92, "scale-in: mean cards fewer than one, %", fewer(hourly, "mean_cards", "one-per-card"))):
-        show(f"thirty others: {name}", value, relation, target)
+    show_whole("thirty others", runs("load", *series, *POLICIES))
+    show_scale_in("thirty others, scale-in", runs("load", *series, *POLICIES, "--scale-in"))
 
 
-def tuned(series, whole):
+def tuned(whole):
     """58.com's rule at the limit that needs the fewest cards of those at which it overloads no more than allowed."""
     allowed = max(0.02, average(whole, "snug", "overload_percent"))
     best = None
     for percent in range(50, 0, -1):
-        rows = runs("load", *series, "--policy", "fifty-percent", "--limit", str(percent / 100))
+        rows = runs("load", *SCORED, "--policy", "fifty-percent", "--limit", str(percent / 100))
         needed, overload = (average(rows, "fifty-percent", key) for key in ("cards", "overload_percent"))
         if overload <= allowed and (best is None or needed < best[0]):
             best = needed, percent / 100, overload
@@ -125,13 +126,11 @@ def tuned(series, whole):
 
 def queue():
     for extra in ([], ["--clip"]):
-        rows = runs("queue", *SERIES, "--seeds", "42-46", "--policy",
-                    "one-per-card,snug", *extra)
+        rows = runs("queue", *SCORED, "--policy", "one-per-card,snug", *extra)
         alone = average(rows, "one-per-card", "p99_ms")
         name = f"busiest minutes{' clipped' if extra else ''}"
         show(f"{name}: p99 ms", average(rows, "snug", "p99_ms"), "<=", alone)
-        rows = runs("queue", *SERIES, "--seeds", "42-46", "--policy", "snug",
-                    "--scale-in", *extra)
+        rows = runs("queue", *SCORED, "--policy", "snug", "--scale-in", *extra)
         show(f"{name}, scale-in: p99 ms", average(rows, "snug", "p99_ms"), "<=", alone)
 
 

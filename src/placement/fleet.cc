@@ -6,10 +6,10 @@ namespace snug::placement {
 namespace {
 
 constexpr int kBalancePasses = 5;
-constexpr double kShareTolerance = 1e-9;  // sums of decimal shares are not exact
-constexpr double kRecentPart = 0.05;      // of the last minute in a model's recent load
-constexpr double kActivityPart = 1.0 / 60;
-constexpr double kSurpriseKept = 0.99984;  // per minute: half in three days
+constexpr double kShareTolerance = 1e-9;    // sums of decimal shares are not exact
+constexpr double kRecentPart = 0.05;        // of the last minute in a model's recent load
+constexpr double kActivityPart = 1.0 / 60;  // of the last minute in its activity
+constexpr double kSurpriseKept = 0.99984;   // per minute: half in three days
 
 void Forget(Fleet& fleet, uint32_t m, uint32_t card) {
   auto& homes = fleet.models[m].homes;

@@ -12,7 +12,6 @@ constexpr double kThirdHome = 0.5;  // worth of a third home over that of a seco
 constexpr double kFurtherHome = 0.3;  // … and of each further one over the one before
 constexpr double kMemoryGbMin = 0.01;
 constexpr double kActivityMax = 0.99;  // nobody is active for certain
-constexpr double kAloneToo = 1;        // weight of a jump beside others that are quiet
 
 double PerGb(double worth, const FleetModel& model) {
   return worth / std::max(kMemoryGbMin, model.memory_gb);
@@ -43,23 +42,25 @@ double Crowding(double captive_load) {
 }
 
 void Captives::Sums::Add(const FleetModel& model) {
-  jumps += JumpRisk(model);
+  double jump = JumpRisk(model), quiet = Quiet(model);
+  jumps += jump;
   load += model.recent_load;
-  all_quiet *= Quiet(model);
-  jumps_over_quiet += JumpRisk(model) / Quiet(model);
+  all_quiet *= quiet;
+  jumps_over_quiet += jump / quiet;
 }
 
 void Captives::Sums::Remove(const FleetModel& model) {
-  jumps -= JumpRisk(model);
+  double jump = JumpRisk(model), quiet = Quiet(model);
+  jumps -= jump;
   load -= model.recent_load;
-  all_quiet /= Quiet(model);
-  jumps_over_quiet -= JumpRisk(model) / Quiet(model);
+  all_quiet /= quiet;
+  jumps_over_quiet -= jump / quiet;
 }
 
 // The chance that a captive other than j is active is 1 - all_quiet / (1 - activity of j).
 double Captives::Sums::Risk() const {
   double beside_active = jumps - all_quiet * jumps_over_quiet;
-  return std::max(0.0, kAloneToo * jumps + beside_active) * Crowding(load);
+  return std::max(0.0, jumps + beside_active) * Crowding(load);
 }
 
 Captives::Captives(const Fleet& fleet) : cards_(fleet.cards.size()) {

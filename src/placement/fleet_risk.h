@@ -15,9 +15,9 @@ double JumpRisk(const FleetModel& model);
 // By how much fear grows with the load that is captive on a card: 1 at none, 10,000 where nothing is left.
 double Crowding(double captive_load);
 
-// The risk of each card: over the models that have their only home there, the jump of one times the chance
-// that another is active in that minute (a jump fills the card by itself at most) and, whatever the others
-// do, a little more, times Crowding of their load.
+// The risk of each card: over the models that have their only home there, the jump of each times 1 + the
+// chance that another is active in that minute (a jump fills the card by itself at most); that times Crowding
+// of their load.
 class Captives {
  public:
   explicit Captives(const Fleet& fleet);
