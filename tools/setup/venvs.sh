@@ -24,7 +24,11 @@ say() { printf '[setup] %s\n' "$*"; }
 fail() { printf '[setup] %s\n' "$*" >&2; exit 1; }
 
 # What the stamp of an environment holds once it is complete: whatever changes the result.
-key() { echo "layout 1, $root, $("$python" -V), $(sha256sum <"$here/requirements/$1.txt")"; }
+key() {
+  local layout=1
+  [ "$1" != runtime ] || layout=2
+  echo "layout $layout, $root, $("$python" -V), $(sha256sum <"$here/requirements/$1.txt")"
+}
 
 # Turns pip's output into one line for each file of a megabyte and more.
 progress() {
@@ -48,6 +52,12 @@ link_runtime() {
   printf '%s\n' "${site[0]}" >"${own[0]}/snug-runtime.pth"
 }
 
+# Without it oneTBB binds no threads. With it, a thread that executes an OpenVINO model is bound to all processors and back again
+# at each execution, also where OpenVINO is told not to pin: two system calls that change nothing (docs/engines.md).
+leave_out_binding() {
+  rm "$1"/lib/python3*/site-packages/openvino/libs/libtbbbind_*.so.*
+}
+
 make_venv() {
   local name=$1 dir=$venvs/$1 stamp=$venvs/$1/snug.stamp
   [ -f "$here/requirements/$name.txt" ] || fail "no environment is called $name: runtime, python, convert, test, torch, onnxruntime, tensorrt or peer-..."
@@ -60,6 +70,7 @@ make_venv() {
   rm -rf "$dir"
   "$python" -m venv "$dir" || fail "no environment could be made: is python3-venv installed? tools/setup/packages.sh installs it"
   install_wheels "$name" "$dir"
+  [ "$name" != runtime ] || leave_out_binding "$dir"
   [ "$name" != convert ] || link_runtime "$dir"
   key "$name" >"$stamp"
   say "python environment $name: done"
