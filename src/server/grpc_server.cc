@@ -43,9 +43,6 @@ namespace {
 
 // Calls to methods that there are not, awaited at a time.
 constexpr int kUnknownSlots = 2;
-// Sending an answer of a megabyte takes the thread that does it some 0.3 ms: an instance's thread has the
-// next request to execute meanwhile.
-constexpr size_t kSendHereBytesMax = size_t{64} << 10;
 constexpr const char* kStreamMethod = "/inference.GRPCInferenceService/ModelStreamInfer";
 
 // Registers methods by name for raw bytes: what protoc's WithRawMethod_ templates do, as a table.
@@ -88,7 +85,8 @@ class RawCall : public GrpcCall {
     const GrpcMethod& method;
     Core& core;
     const std::atomic<bool>& closing;
-    std::atomic<int>& handed_over;  // answers on their way to the queues' threads
+    const uint64_t& send_here_bytes_max;  // GrpcOptions'
+    std::atomic<int>& handed_over;        // answers on their way to the queues' threads
   };
 
   static void Await(const Method& method, grpc::ServerCompletionQueue* queue) {
@@ -99,7 +97,7 @@ class RawCall : public GrpcCall {
   }
 
   void Finish(const grpc::ByteBuffer& answer) override {
-    if (serves_events || answer.Length() <= kSendHereBytesMax) return Send(answer);
+    if (serves_events || answer.Length() <= method_.send_here_bytes_max) return Send(answer);
     deferred_ = std::make_unique<Deferred>();
     deferred_->answer = answer;
     method_.handed_over.fetch_add(1);
@@ -233,12 +231,14 @@ class AsyncServer : public GrpcServer {
   explicit AsyncServer(Core& core) : service_(GrpcMethods()), streams_(core) {
     const auto methods = GrpcMethods();
     for (size_t i = 0; i < methods.size(); ++i) {
-      methods_.push_back({service_, static_cast<int>(i), methods[i], core, closing_, handed_over_});
+      methods_.push_back(
+          {service_, static_cast<int>(i), methods[i], core, closing_, send_here_bytes_max_, handed_over_});
     }
   }
   ~AsyncServer() override { Drain(Duration{0}); }
 
   Status Listen(const GrpcOptions& options) {
+    send_here_bytes_max_ = options.send_here_bytes_max;
     grpc::ServerBuilder builder;
     int port = 0;
     const std::string address = fmt::format("{}:{}", options.address, options.port);
@@ -313,6 +313,7 @@ class AsyncServer : public GrpcServer {
   std::unique_ptr<grpc::Server> server_;
   std::atomic<bool> closing_{false};
   std::atomic<int> handed_over_{0};
+  uint64_t send_here_bytes_max_ = kSendHereBytes;
   uint16_t port_ = 0;
 };
 

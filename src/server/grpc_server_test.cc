@@ -20,8 +20,8 @@ using testing::HasSubstr;
 
 class GrpcTest : public ServedModel {
  protected:
-  GrpcTest() {
-    GrpcOptions options;
+  GrpcTest() { Start({}); }
+  void Start(GrpcOptions options) {
     options.message_bytes_max = 1 << 20;
     auto server = GrpcServer::Start(options, *core_);
     EXPECT_TRUE(server.ok());
@@ -267,16 +267,22 @@ TEST_F(GrpcTest, CancelledAndExpiredRequestsNeverRun) {
   EXPECT_EQ(control_.executions(), executions);
 }
 
-TEST_F(GrpcTest, ALargeAnswerOfAnInstanceComesWhole) {
-  control_.Hold();
-  const auto request = Request(5'000);
-  inference::ModelInferResponse response;
-  std::thread client([&] { EXPECT_TRUE(Infer(request, response).ok()); });
-  ASSERT_TRUE(control_.WaitForRunning(1));
-  control_.Release();
-  client.join();
-  ASSERT_EQ(response.raw_output_contents_size(), 2);
-  EXPECT_EQ(response.raw_output_contents(0), request.raw_input_contents(0));
+TEST_F(GrpcTest, ALargeAnswerOfAnInstanceComesWholeWhoeverSendsIt) {
+  for (const uint64_t send_here_bytes_max : {kSendHereBytes, UINT64_MAX}) {
+    server_.reset();
+    GrpcOptions options;
+    options.send_here_bytes_max = send_here_bytes_max;
+    Start(options);
+    control_.Hold();
+    const auto request = Request(5'000);
+    inference::ModelInferResponse response;
+    std::thread client([&] { EXPECT_TRUE(Infer(request, response).ok()); });
+    ASSERT_TRUE(control_.WaitForRunning(1));
+    control_.Release();
+    client.join();
+    ASSERT_EQ(response.raw_output_contents_size(), 2);
+    EXPECT_EQ(response.raw_output_contents(0), request.raw_input_contents(0));
+  }
 }
 
 TEST_F(GrpcTest, DrainAnswersWhatIsUnderWay) {

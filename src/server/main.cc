@@ -117,6 +117,8 @@ Result<std::unique_ptr<GrpcServer>> StartGrpc(const ServerOptions& options, cons
   grpc.address = options.address;
   grpc.port = options.grpc_port;
   grpc.threads = threads.grpc;
+  // With one CPU nothing is gained by a second thread, and a quota is overdrawn.
+  if (threads.all == 1) grpc.send_here_bytes_max = UINT64_MAX;
   grpc.message_bytes_max = options.message_mib_max << 20;
   grpc.memory_bytes_max = std::max(budget.memory_bytes / kMessageMemoryDivisor, kMessageMemoryMin);
   grpc.keepalive_time = FromSeconds(options.keepalive_seconds);
