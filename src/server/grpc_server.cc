@@ -85,8 +85,8 @@ class RawCall : public GrpcCall {
     const GrpcMethod& method;
     Core& core;
     const std::atomic<bool>& closing;
-    const uint64_t& send_here_bytes_max;  // GrpcOptions'
-    std::atomic<int>& handed_over;        // answers on their way to the queues' threads
+    uint64_t send_here_bytes_max;   // GrpcOptions'
+    std::atomic<int>& handed_over;  // answers on their way to the queues' threads
   };
 
   static void Await(const Method& method, grpc::ServerCompletionQueue* queue) {
@@ -228,27 +228,27 @@ void SetLimits(grpc::ServerBuilder& builder, const GrpcOptions& options) {
 
 class AsyncServer : public GrpcServer {
  public:
-  explicit AsyncServer(Core& core) : service_(GrpcMethods()), streams_(core) {
+  AsyncServer(const GrpcOptions& options, Core& core)
+      : options_(options), service_(GrpcMethods()), streams_(core) {
     const auto methods = GrpcMethods();
     for (size_t i = 0; i < methods.size(); ++i) {
-      methods_.push_back(
-          {service_, static_cast<int>(i), methods[i], core, closing_, send_here_bytes_max_, handed_over_});
+      methods_.push_back({service_, static_cast<int>(i), methods[i], core, closing_,
+                          options.send_here_bytes_max, handed_over_});
     }
   }
   ~AsyncServer() override { Drain(Duration{0}); }
 
-  Status Listen(const GrpcOptions& options) {
-    send_here_bytes_max_ = options.send_here_bytes_max;
+  Status Listen() {
     grpc::ServerBuilder builder;
     int port = 0;
-    const std::string address = fmt::format("{}:{}", options.address, options.port);
+    const std::string address = fmt::format("{}:{}", options_.address, options_.port);
     builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
-    if (!options.socket_path.empty())
-      builder.AddListeningPort("unix:" + options.socket_path, grpc::InsecureServerCredentials());
-    SetLimits(builder, options);
+    if (!options_.socket_path.empty())
+      builder.AddListeningPort("unix:" + options_.socket_path, grpc::InsecureServerCredentials());
+    SetLimits(builder, options_);
     builder.RegisterService(&service_);
     builder.RegisterAsyncGenericService(&unknown_);
-    queues_.resize(static_cast<size_t>(options.threads));
+    queues_.resize(static_cast<size_t>(options_.threads));
     for (Queue& queue : queues_) queue.events = builder.AddCompletionQueue();
     server_ = builder.BuildAndStart();
     if (!server_ || port == 0)
@@ -305,6 +305,7 @@ class AsyncServer : public GrpcServer {
     }
   }
 
+  const GrpcOptions options_;
   RawService service_;
   grpc::AsyncGenericService unknown_;
   Streams streams_;
@@ -313,7 +314,6 @@ class AsyncServer : public GrpcServer {
   std::unique_ptr<grpc::Server> server_;
   std::atomic<bool> closing_{false};
   std::atomic<int> handed_over_{0};
-  uint64_t send_here_bytes_max_ = kSendHereBytes;
   uint16_t port_ = 0;
 };
 
@@ -322,8 +322,8 @@ class AsyncServer : public GrpcServer {
 Result<std::unique_ptr<GrpcServer>> GrpcServer::Start(const GrpcOptions& options, Core& core) {
   // Debian builds Abseil with its search for deadlocks, which looks at a graph of all locks on each lock.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  auto server = std::make_unique<AsyncServer>(core);
-  SNUG_RETURN_IF_ERROR(server->Listen(options));
+  auto server = std::make_unique<AsyncServer>(options, core);
+  SNUG_RETURN_IF_ERROR(server->Listen());
   return std::unique_ptr<GrpcServer>(std::move(server));
 }
 
