@@ -113,6 +113,7 @@ class Worker {
 
 Report RunGrpc(const Options& options, const Hooks& hooks) {
   std::vector<std::shared_ptr<grpc::Channel>> channels;
+  channels.reserve(static_cast<size_t>(options.connections));
   for (int i = 0; i < options.connections; ++i) channels.push_back(Connect(options));
   Window window(options);
   std::vector<Worker> workers(static_cast<size_t>(
