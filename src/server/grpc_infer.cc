@@ -132,7 +132,6 @@ Status Translate(const Core& core, OipRequest& oip, serving::InferRequest& reque
   request.deadline = WithTimeout(request.deadline, request.arrival, WholeParameter(*message, "timeout"));
   request.priority = PriorityOf(WholeParameter(*message, "priority"));
   SNUG_ASSIGN_OR_RETURN(request.sequence, OipSequence(*message));
-  request.answer_here = true;
   InferExtras extras;
   SNUG_ASSIGN_OR_RETURN(request.inputs, OipInputs(message, extras));
   SNUG_ASSIGN_OR_RETURN(request.outputs, OipOutputs(*message, extras));

@@ -166,7 +166,7 @@ void ModelManager::DispatchLate(Request request, Callback<Response> done, Call c
     Request request;
     Callback<Response> done;
   };
-  if constexpr (std::is_same_v<Request, InferRequest>) request.answer_here = false;  // "here" is gone by then
+  if constexpr (std::is_same_v<Request, InferRequest>) request.may_run_here = false;  // on a thread of loads
   auto late = std::make_shared<Late>(Late{std::move(request), std::move(done)});
   const RequestHead& head = late->request;
   WaitForLoad(head.model, head.version,

@@ -29,11 +29,11 @@ TEST_F(ManagerTest, QuickModelIsExecutedOnTheCallersThreadAndStopsClean) {
   AddVersion("m", 1);
   ASSERT_TRUE(Load("m").ok());
   std::atomic<int> here = 0;
-  auto infer = [&](bool answer_here) {
+  auto infer = [&](bool may_run_here) {
     InferRequest request;
     request.model = "m";
     request.arrival = clock_.Now();
-    request.answer_here = answer_here;
+    request.may_run_here = may_run_here;
     request.inputs = {Floats("x", {1, 2}, {1, 2})};
     std::promise<void> answered;
     manager().Infer(std::move(request), [&, caller = std::this_thread::get_id()](auto result) {
@@ -58,6 +58,8 @@ TEST_F(ManagerTest, QuickModelIsExecutedOnTheCallersThreadAndStopsClean) {
   control_.Release();
   first.join();
   EXPECT_TRUE(Get(second).ok());
+  EXPECT_EQ(here, 2);
+  infer(false);
   EXPECT_EQ(here, 2);
   EXPECT_TRUE(Unload("m").ok());
 }

@@ -60,9 +60,8 @@ struct InferRequest : RequestHead {
   std::vector<std::string> outputs;  // wanted ones, in the order of the answer; empty: all
   int priority = 0;                  // 1 is the highest; 0: the model's default
   SequenceMark sequence;             // heeded by models of sequences
-  // An answer on the calling thread costs the protocol less than one on another, even when the caller is
-  // busy.
-  bool answer_here = false;
+  // Whether the calling thread may execute it: not one whose work is another, or whose priority is low.
+  bool may_run_here = true;
   std::shared_ptr<AnswerTaker> answers;  // null: exactly one is expected, a decoupled model is an error
 };
 

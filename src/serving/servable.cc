@@ -9,7 +9,7 @@
 #include "serving/checks.h"
 #include "serving/pipeline/pipeline.h"
 #include "serving/sweeper.h"
-#include "serving/thread_load.h"
+#include "serving/thread_cpu_time.h"
 
 namespace snug::serving {
 namespace {
@@ -242,8 +242,7 @@ bool Servable::OnIdleInstance(Run run) {
 bool Servable::RunHere(InferJob& job, InferRequest& request, InferCallback& done) {
   const bool quick = info_.only_computes && !info_.decoupled && engine_process_ == 0 &&
                      typical_compute_ns_.load(std::memory_order_relaxed) < Duration(kQuickComputeMax).count();
-  if (!quick || !executions_->IsFreeFor(request.inputs)) return false;
-  if (!request.answer_here && !ThreadHasSlept()) return false;
+  if (!quick || !request.may_run_here || !executions_->IsFreeFor(request.inputs)) return false;
   return OnIdleInstance([&](engine::Instance& instance) {
     job.queued = clock_.Now();
     job.Take(request, done);

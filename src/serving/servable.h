@@ -7,8 +7,7 @@
 // on it itself, with what it has just parsed in its core's caches.
 //
 // A tensor request of a quick model (kQuickComputeMax) is executed on the caller's thread when an instance is
-// free, nothing waits and that thread keeps up with its own work: two changes of thread would cost more than
-// the model.
+// free and nothing waits: two changes of thread would cost more than the model.
 //
 // Requests are checked on the caller's thread, which never blocks. A request whose engine process dies waits
 // for the new one and is executed once more, if its deadline allows; so a crash costs time, not answers.

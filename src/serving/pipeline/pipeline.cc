@@ -78,7 +78,6 @@ class Pipeline::Runner {
     request.priority = call_.priority;
     request.inputs = std::move(call.inputs);
     request.outputs = call.outputs;
-    request.answer_here = true;
     if (!begun_[call.step]) begun_[call.step] = request.arrival;
     ModelManager& manager = *pipeline_.managers_[call.step];
     manager.Infer(std::move(request), [inbox = inbox_, call](Result<InferResponse> response) {
