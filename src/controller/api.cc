@@ -51,8 +51,11 @@ Status NoSuchModel(const std::string& name) {
 
 Result<int64_t> QueryNumber(const net::Request& request, const char* key, int64_t fallback, int64_t low,
                             int64_t high) {
+  const auto given = std::count_if(request.query.begin(), request.query.end(),
+                                   [&](const auto& pair) { return pair.first == key; });
+  if (given == 0) return fallback;
+  if (given > 1) return InvalidArgument("{} is given {} times", key, given);
   std::string_view text = request.Query(key);
-  if (text.empty()) return fallback;
   int64_t value = 0;
   auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error == std::errc() && end == text.data() + text.size() && value >= low && value <= high) return value;

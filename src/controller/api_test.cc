@@ -112,6 +112,9 @@ TEST_F(ApiTest, ADeploymentIsDurableWhenAnsweredAndThenBecomesReady) {
   EXPECT_EQ(Ask("GET", "/api/v1/status").json["models"]["READY"], 1);
   EXPECT_EQ(Ask("GET", "/api/v1/status").json["ready"], true);
   EXPECT_THAT(Ask("GET", "/metrics").body, HasSubstr("snug_models{state=\"READY\"} 1"));
+  for (const char* limit : {"limit=", "limit=0", "limit=1e3", "limit=7&limit=7"}) {
+    EXPECT_EQ(Ask("GET", std::string("/api/v1/audit?") + limit).status, 400) << limit;
+  }
   auto audit = Ask("GET", "/api/v1/audit?limit=1000").json["audit"];
   EXPECT_EQ(audit.back()["action"], "deploy");
   EXPECT_EQ(audit.back()["who"], "local");
