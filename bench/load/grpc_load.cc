@@ -18,7 +18,7 @@ constexpr int kThreadsForAWorker = 4;
 constexpr std::chrono::seconds kConnectTimeMax{10};
 constexpr std::chrono::seconds kAnswerTimeMax{60};
 
-// One caller: the answer to a request sends the next one, on its connection's thread.
+// One caller: the answer to a request sends the next one, on its worker's thread.
 class Caller {
  public:
   Caller(const Options& options, Window& window, std::shared_ptr<grpc::Channel> channel,

@@ -1,10 +1,12 @@
-// CPU time of processes.
+// CPU time of processes and threads.
 #pragma once
 
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/types.h>
 #include <time.h>
+
+#include "base/clock.h"
 
 namespace snug::os {
 
@@ -25,6 +27,13 @@ inline double CpuSecondsOf(pid_t pid) {
   timespec time{};
   if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0) return 0;
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+// That of the calling thread.
+inline Duration ThreadCpuTime() {
+  timespec used{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + Duration(used.tv_nsec);
 }
 
 }  // namespace snug::os

@@ -6,10 +6,10 @@
 #include <utility>
 
 #include "base/log.h"
+#include "os/cpu_seconds.h"
 #include "serving/checks.h"
 #include "serving/pipeline/pipeline.h"
 #include "serving/sweeper.h"
-#include "serving/thread_cpu_time.h"
 
 namespace snug::serving {
 namespace {
@@ -391,11 +391,11 @@ Result<std::vector<Tensor>> Servable::ExecuteOnce(engine::Instance& instance,
                                                   std::span<const TensorView> inputs,
                                                   std::span<const uint8_t> wanted) {
   const TimePoint begun = clock_.Now();
-  const Duration cpu_before = ThreadCpuTime();
+  const Duration cpu_before = os::ThreadCpuTime();
   auto outputs = instance.Execute(inputs, wanted);
   const Duration took = clock_.Now() - begun;
   NoteUse();
-  CountExecution(instance, took, ThreadCpuTime() - cpu_before);
+  CountExecution(instance, took, os::ThreadCpuTime() - cpu_before);
   const bool has_rows = info_.batch_is_free && !inputs.empty() && !inputs[0].shape.empty();
   for (const TensorView& input : inputs) stats_->input_bytes.Add(input.bytes);
   stats_->batch_times.Observe(has_rows ? static_cast<uint64_t>(inputs[0].shape[0]) : 1, Nanoseconds(took));
@@ -436,12 +436,12 @@ Status Servable::ExecuteStream(engine::Instance& instance, const InferRequest& r
                                std::span<const uint8_t> wanted) {
   stats_->inferences.Add(Items(request.inputs));
   const TimePoint begun = clock_.Now();
-  const Duration cpu_before = ThreadCpuTime();
+  const Duration cpu_before = os::ThreadCpuTime();
   Status status = instance.ExecuteStream(Views(request.inputs), wanted, [&](std::vector<Tensor> outputs) {
     ArrangeOutputs(request.outputs, outputs);
     return request.answers->Take({name_, version_, std::move(outputs)});
   });
-  CountExecution(instance, clock_.Now() - begun, ThreadCpuTime() - cpu_before);
+  CountExecution(instance, clock_.Now() - begun, os::ThreadCpuTime() - cpu_before);
   return status;
 }
 
